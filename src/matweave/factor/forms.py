@@ -1,0 +1,296 @@
+"""The fitted forms: what a recipe's `fit` returns, whatever the method.
+
+    FactorModel   score(u, j) = μ + b_u + c_j + x_u·y_j
+    ItemModel     score(u, j) = Σ_i h_ui B_ij + c_j        (h_u: the user's history)
+
+Both are frozen, carry the vocabularies and the training histories, and answer by ids. Everything that
+can be said once about a model is said in `Recommender`; a form adds only how it scores.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from matweave.artifact import save
+from matweave.data.csr import Csr
+from matweave.data.vocabulary import Vocabulary
+from matweave.errors import ConfigError
+from matweave.factor.answers import (
+    exclusions,
+    history_of,
+    pair_table,
+    similar_table,
+    top_table,
+    user_codes_of,
+)
+from matweave.factor.fold import FoldIn
+from matweave.factor.loop import History
+from matweave.factor.rows import FactorRows, HistoryRows, Rows
+from matweave.factor.weights import ItemWeights
+from matweave.linalg.topk import top_k_factors, top_k_scores
+
+Top = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""codes (n, k) int32, scores (n, k) float32, counts (n,) int32: only the first counts[i] of row i are valid."""
+
+BLOCK = 512  # users scored at once where a full row of scores is needed: 512 x 1M items is 2 GB at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommender(ABC):
+    """A fitted model: ids in, ids out.
+
+    users, items: the ids of the training rows. seen: those rows, users x items, with values.
+    method, settings: the recipe that made it. frame: the caller's kind of data frame.
+    limits: lowest and highest training value of a rating model; None for a ranking model.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    users: Vocabulary
+    items: Vocabulary
+    seen: Csr
+    history: History
+    frame: str = "arrow"
+    limits: tuple[float, float] | None = None
+
+    @abstractmethod
+    def known(self, user_codes: np.ndarray) -> Rows:
+        """Rows of training users, by code."""
+
+    @abstractmethod
+    def fold_in(self, histories: Csr) -> Rows:
+        """Rows for histories of strangers over this model's item codes, without retraining."""
+
+    @abstractmethod
+    def scores(self, rows: Rows) -> np.ndarray:
+        """Scores (n, items) float32. Meant for blocks: a full matrix is the caller's decision."""
+
+    @abstractmethod
+    def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
+        """Scores float32 of the pairs (rows[at[p]], item_codes[p])."""
+
+    @abstractmethod
+    def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
+        """The k best items of each row, best first, ties to the smaller item code.
+
+        leave_out (n x items): items never to be given. A row with fewer than k items left has a smaller count.
+        """
+
+    @abstractmethod
+    def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k items most like one item, itself left out: codes and similarities, best first."""
+
+    def recommend(
+        self, users: Sequence[Any] | None = None, k: int = 10, *, exclude: Sequence[Any] = (), seen: bool = False
+    ) -> Any:
+        """The k best items for each user, as a data frame: user, item, score, rank (from 1).
+
+        users: ids, or None for all. exclude: item ids never to give. seen: whether items of the user's own
+        history may be given. Raises UnknownId, which lists every id that training did not have.
+        """
+        codes = user_codes_of(self.users, users)
+        out = None if seen else self.seen.rows(codes)
+        top = self.top(self.known(codes), _k(k), exclusions(out, len(codes), self.items, exclude))
+        return top_table(self.users.decode(codes), self.items, top, self.frame)
+
+    def recommend_for(
+        self,
+        history: Sequence[Any],
+        k: int = 10,
+        *,
+        values: Sequence[float] | None = None,
+        exclude: Sequence[Any] = (),
+        seen: bool = False,
+    ) -> Any:
+        """The k best items for a stranger with this history of item ids: item, score, rank (from 1)."""
+        one = history_of(self.items, history, values)
+        out = exclusions(None if seen else one, 1, self.items, exclude)
+        return top_table(None, self.items, self.top(self.fold_in(one), _k(k), out), self.frame)
+
+    def similar(self, item: Any, k: int = 10) -> Any:
+        """The k items most like `item`: item, similarity, rank (from 1)."""
+        codes, scores = self.similar_codes(self.items.code(item), _k(k))
+        return similar_table(self.items, codes, scores, self.frame)
+
+    def predict(self, users: Sequence[Any], items: Sequence[Any]) -> Any:
+        """The scores of pairs: user, item, score; a rating model's are clipped to the training range."""
+        codes, item_codes = user_codes_of(self.users, users), user_codes_of(self.items, items)
+        distinct, at = np.unique(codes, return_inverse=True)
+        scores = self.pair_scores(self.known(distinct), at, item_codes)
+        return pair_table(self.users, codes, self.items, item_codes, self.clip(scores), self.frame)
+
+    def clip(self, scores: np.ndarray) -> np.ndarray:
+        """Scores held to the range of the training values, where the model predicts values."""
+        return scores if self.limits is None else np.clip(scores, *self.limits)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model to a folder: safetensors and JSON, checksummed, replaced atomically."""
+        save(self, folder)
+
+    def with_frame(self, frame: str) -> Recommender:
+        """The same model answering in another kind of frame: arrow, pandas or polars."""
+        return replace(self, frame=frame)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FactorModel(Recommender):
+    """score(u, j) = mean + user_bias[u] + item_bias[j] + user_factors[u]·item_factors[j].
+
+    user_factors (users, rank), item_factors (items, rank), biases (users,) and (items,) or None; float32.
+    fold: how the method solves for a stranger's row.
+    """
+
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    fold: FoldIn
+    mean: float = 0.0
+    user_bias: np.ndarray | None = None
+    item_bias: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        _same_shape(self, "user_factors", (len(self.users), self.user_factors.shape[1]))
+        _same_shape(self, "item_factors", (len(self.items), self.user_factors.shape[1]))
+        _same_shape(self, "user_bias", (len(self.users),))
+        _same_shape(self, "item_bias", (len(self.items),))
+
+    def known(self, user_codes: np.ndarray) -> FactorRows:
+        bias = None if self.user_bias is None else self.user_bias[user_codes]
+        return FactorRows(factors=self.user_factors[user_codes], bias=bias)
+
+    def fold_in(self, histories: Csr) -> FactorRows:
+        return self.fold.solve(histories, self)
+
+    def scores(self, rows: Rows) -> np.ndarray:
+        mine = _are(rows, FactorRows)
+        scores = mine.factors @ self.item_factors.T
+        if self.item_bias is not None:
+            scores += self.item_bias
+        return self._shifted(scores, mine)
+
+    def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
+        mine = _are(rows, FactorRows)
+        scores = np.empty(len(at), np.float32)
+        for part in _parts(len(at), 1 << 16):  # the gathered factors stay small
+            x, y = mine.factors[at[part]], self.item_factors[item_codes[part]]
+            scores[part] = np.einsum("nr,nr->n", x, y)
+        scores += np.float32(self.mean)
+        if mine.bias is not None:
+            scores += mine.bias[at]
+        if self.item_bias is not None:
+            scores += self.item_bias[item_codes]
+        return scores
+
+    def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
+        mine = _are(rows, FactorRows)
+        out = None if leave_out is None else (leave_out.indptr, leave_out.indices)
+        codes, scores, counts = top_k_factors(
+            mine.factors, self.item_factors, k=k, bias=self.item_bias, leave_out=out
+        )
+        return codes, self._shifted(scores, mine), counts
+
+    def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        lengths = np.linalg.norm(self.item_factors, axis=1)
+        cosine = self.item_factors @ self.item_factors[item_code]
+        cosine /= np.maximum(lengths * lengths[item_code], np.finfo(np.float32).tiny)
+        return _best_but(cosine, item_code, k)
+
+    def _shifted(self, scores: np.ndarray, rows: FactorRows) -> np.ndarray:
+        scores += np.float32(self.mean)
+        if rows.bias is not None:
+            scores += rows.bias[:, None]
+        return scores
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ItemModel(Recommender):
+    """score(u, j) = Σ_i h_ui B_ij + item_bias[j], h_u the user's history.
+
+    weights: B, items x items, dense, sparse or absent. use_values: whether h_ui is the logged value or 1.
+    """
+
+    weights: ItemWeights
+    item_bias: np.ndarray | None = None
+    use_values: bool = False
+
+    def __post_init__(self) -> None:
+        _same_shape(self, "item_bias", (len(self.items),))
+
+    def known(self, user_codes: np.ndarray) -> HistoryRows:
+        return self.fold_in(self.seen.rows(user_codes))
+
+    def fold_in(self, histories: Csr) -> HistoryRows:
+        """Exact: an item model has no user side to refit."""
+        return HistoryRows(histories=histories if self.use_values else replace(histories, values=None))
+
+    def scores(self, rows: Rows) -> np.ndarray:
+        scores = self.weights.apply(_are(rows, HistoryRows).histories)
+        if self.item_bias is not None:
+            scores += self.item_bias
+        return scores
+
+    def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
+        scores = np.empty(len(at), np.float32)
+        order = np.argsort(at, kind="stable")
+        for part in _parts(len(rows), BLOCK):
+            low, high = np.searchsorted(at[order], [part.start, part.stop])
+            mine = order[low:high]
+            if len(mine):
+                scores[mine] = self.scores(rows[part])[at[mine] - part.start, item_codes[mine]]
+        return scores
+
+    def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
+        blocks = []
+        for part in _parts(len(rows), BLOCK):
+            out = None if leave_out is None else leave_out.rows(np.arange(part.start, part.stop))
+            pair = None if out is None else (out.indptr, out.indices)
+            blocks.append(top_k_scores(self.scores(rows[part]), k=k, leave_out=pair))
+        if not blocks:
+            width = min(k, len(self.items))
+            return np.empty((0, width), np.int32), np.empty((0, width), np.float32), np.empty(0, np.int32)
+        codes, scores, counts = zip(*blocks, strict=True)
+        return np.concatenate(codes), np.concatenate(scores), np.concatenate(counts)
+
+    def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        return _best_but(self.weights.row(item_code), item_code, k)
+
+
+def _best_but(scores: np.ndarray, left_out: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    out = (np.array([0, 1], np.int64), np.array([left_out], np.int32))
+    codes, best, counts = top_k_scores(
+        np.ascontiguousarray(scores, np.float32)[None, :], k=min(k, len(scores)), leave_out=out
+    )
+    return codes[0, : counts[0]], best[0, : counts[0]]
+
+
+def _are(rows: Rows, kind: type) -> Any:
+    if not isinstance(rows, kind):
+        raise TypeError(f"rows of another form: {type(rows).__name__}, not {kind.__name__}")
+    return rows
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    return (slice(a, min(a + size, count)) for a in range(0, count, size))
+
+
+def _k(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ConfigError(f"k is {k!r}, but must be an integer >= 1", where="recommend", mend="give k >= 1")
+    return int(k)
+
+
+def _same_shape(owner: object, name: str, wanted: tuple[int, ...]) -> None:
+    array = getattr(owner, name)
+    if array is not None and array.shape != wanted:
+        raise ConfigError(
+            f"{name} has shape {array.shape}, but the vocabularies and rank ask for {wanted}",
+            where=type(owner).__name__,
+            mend="fit the model again; a saved one was put together from two fits",
+        )

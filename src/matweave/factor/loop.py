@@ -1,0 +1,212 @@
+"""One loop for every factorization that is learned in epochs.
+
+A method hands in how to start, how to take one epoch, and how to make its frozen form; the loop adds
+what they all need: the objective per epoch, a tolerance on it, an error when it diverges, early stopping
+on a validation measure, watchers (progress, checkpoints), resuming, and Ctrl-C that keeps what was learned.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, final
+
+import numpy as np
+
+from matweave.errors import Diverged
+
+if TYPE_CHECKING:
+    from matweave.factor.forms import Recommender
+
+Arrays = dict[str, np.ndarray]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What a fit went through, epoch by epoch.
+
+    objective: value after each epoch, in the units the method's file states.
+    validation: (epoch, value) pairs, higher is better; empty without a validation split.
+    stopped: why it ended: "epochs", "tolerance", "early stopping", "interrupted" or "closed form".
+    epoch: the epoch whose factors were kept (the best on validation, else the last).
+    """
+
+    objective: tuple[float, ...] = ()
+    validation: tuple[tuple[int, float], ...] = ()
+    validation_name: str = ""
+    stopped: str = "closed form"
+    epoch: int = 0
+    seconds: float = 0.0
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FitState:
+    """Everything the next epoch needs, after `epoch` whole epochs; storable, so a killed run resumes."""
+
+    epoch: int
+    arrays: Arrays
+    objective: tuple[float, ...] = ()
+    validation: tuple[tuple[int, float], ...] = ()
+    best_epoch: int = 0
+    best_arrays: Arrays = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Watch(Protocol):
+    """Sees the state after each epoch; answers True to stop. It must not change or keep the arrays."""
+
+    def __call__(self, state: FitState, epochs: int) -> bool | None: ...
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Early stopping: `measure(model)` every `every` epochs, stop after `patience` looks without a new best."""
+
+    measure: Callable[[Recommender], float]
+    patience: int = 3
+    every: int = 1
+    name: str = "validation"
+
+
+def iterate(
+    *,
+    method: str,
+    start: Callable[[], Arrays],
+    epoch: Callable[[int, Arrays], tuple[Arrays, float]],
+    model: Callable[[Arrays, History], Recommender],
+    epochs: int,
+    tolerance: float = 0.0,
+    mend: str = "raise regularization or lower learning_rate",
+    validate: Validation | None = None,
+    watch: Watch | None = None,
+    resume: FitState | None = None,
+) -> Recommender:
+    """Run a method's epochs and return its frozen form.
+
+    start() gives the arrays before the first epoch; epoch(e, arrays) takes epoch e (from 0) and returns the
+    arrays and the objective after it, and may write in place; model(arrays, history) freezes them (it must copy
+    what `epoch` would write to later). The fit ends after `epochs`, when the objective falls by less than
+    `tolerance` relative to its last value (0: never), when validation stops improving, or by Ctrl-C.
+
+    Raises Diverged when the objective is not finite or exceeds a thousand times its first value.
+    """
+    state = resume or FitState(epoch=0, arrays=start())
+    began = time.perf_counter() - state.seconds
+    stopped = "epochs"
+    if _flat(state.objective, tolerance):
+        stopped = "tolerance"
+    elif _stale(state, validate):
+        stopped = "early stopping"
+    with _polite_interrupt() as interrupted:
+        while state.epoch < epochs and stopped == "epochs":
+            arrays, value = epoch(state.epoch, state.arrays)
+            _refuse_divergence(method, state, value, mend)
+            state = _advance(state, arrays, value, time.perf_counter() - began, model, validate)
+            if _flat(state.objective, tolerance):
+                stopped = "tolerance"
+            elif _stale(state, validate):
+                stopped = "early stopping"
+            # the watcher comes before the interrupt, so that a checkpoint holds the last epoch
+            if (watch is not None and watch(state, epochs)) or interrupted():
+                stopped = "interrupted"
+    best = state.best_arrays if validate is not None and state.best_epoch else state.arrays
+    return model(best, _history(state, validate, stopped))
+
+
+def _advance(
+    state: FitState,
+    arrays: Arrays,
+    value: float,
+    seconds: float,
+    model: Callable[[Arrays, History], Recommender],
+    validate: Validation | None,
+) -> FitState:
+    epoch = state.epoch + 1
+    objective = (*state.objective, float(value))
+    validation, best_epoch, best_arrays = state.validation, state.best_epoch, state.best_arrays
+    if validate is not None and epoch % validate.every == 0:
+        so_far = History(objective=objective, stopped="running", epoch=epoch)
+        score = float(validate.measure(model(arrays, so_far)))
+        if not validation or score > max(v for _, v in validation):
+            best_epoch, best_arrays = epoch, {name: array.copy() for name, array in arrays.items()}
+        validation = (*validation, (epoch, score))
+    return FitState(
+        epoch=epoch,
+        arrays=arrays,
+        objective=objective,
+        validation=validation,
+        best_epoch=best_epoch,
+        best_arrays=best_arrays,
+        seconds=seconds,
+    )
+
+
+def _flat(objective: tuple[float, ...], tolerance: float) -> bool:
+    if tolerance <= 0 or len(objective) < 2:
+        return False
+    before, now = objective[-2:]
+    return abs(before - now) <= tolerance * max(abs(before), np.finfo(np.float64).tiny)
+
+
+def _stale(state: FitState, validate: Validation | None) -> bool:
+    if validate is None or not state.validation:
+        return False
+    looks_since = sum(1 for epoch, _ in state.validation if epoch > state.best_epoch)
+    return looks_since >= validate.patience
+
+
+def _refuse_divergence(method: str, state: FitState, value: float, mend: str) -> None:
+    first = state.objective[0] if state.objective else math.inf
+    if math.isfinite(value) and value <= 1e3 * max(abs(first), 1e-12):
+        return
+    trail = ", ".join(f"{v:.4g}" for v in (*state.objective[-3:], value))
+    raise Diverged(
+        f"{method} diverged in epoch {state.epoch + 1}: the objective went {trail}",
+        where=f"{method}.fit",
+        mend=mend,
+    )
+
+
+def _history(state: FitState, validate: Validation | None, stopped: str) -> History:
+    return History(
+        objective=state.objective,
+        validation=state.validation,
+        validation_name=validate.name if validate is not None else "",
+        stopped=stopped,
+        epoch=state.best_epoch if validate is not None and state.best_epoch else state.epoch,
+        seconds=state.seconds,
+    )
+
+
+@contextmanager
+def _polite_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag, so that the epoch under way ends whole; a second one raises."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    seen: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(seen)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def arrays_equal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
+    """Whether two states hold the same numbers, bit for bit."""
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)

@@ -1,0 +1,54 @@
+"""What a model knows of some users while it scores them: factors, or histories.
+
+`model.known(codes)` and `model.fold_in(histories)` give rows; `model.scores(rows)` and
+`model.top(rows, k)` take them, so that trained users and strangers are served by the same code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from matweave.data.csr import Csr
+
+
+class Rows(ABC):
+    """Some users, in order; a slice of rows is rows."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, part: slice) -> Rows: ...
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FactorRows(Rows):
+    """factors (n, rank) float32; bias (n,) float32 or None."""
+
+    factors: np.ndarray
+    bias: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.factors)
+
+    def __getitem__(self, part: slice) -> FactorRows:
+        return FactorRows(factors=self.factors[part], bias=None if self.bias is None else self.bias[part])
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class HistoryRows(Rows):
+    """histories: n users x items."""
+
+    histories: Csr
+
+    def __len__(self) -> int:
+        return self.histories.n_rows
+
+    def __getitem__(self, part: slice) -> HistoryRows:
+        return HistoryRows(histories=self.histories.rows(np.arange(*part.indices(len(self)))))
