@@ -63,9 +63,7 @@ def exclusions(seen: Csr | None, rows: int, items: Vocabulary, exclude: Sequence
         columns = np.concatenate([seen.indices, columns])
     cell = np.unique(at.astype(np.int64) * len(items) + columns)
     indptr = np.searchsorted(cell, np.arange(rows + 1, dtype=np.int64) * len(items)).astype(np.int64)
-    return Csr(
-        indptr=indptr, indices=(cell % len(items)).astype(np.int32), values=None, n_columns=len(items)
-    )
+    return Csr(indptr=indptr, indices=(cell % len(items)).astype(np.int32), values=None, n_columns=len(items))
 
 
 def top_table(
@@ -90,7 +88,12 @@ def similar_table(items: Vocabulary, codes: np.ndarray, scores: np.ndarray, fram
 
 
 def pair_table(
-    users: Vocabulary, codes: np.ndarray, items: Vocabulary, item_codes: np.ndarray, scores: np.ndarray, frame: str
+    users: Vocabulary,
+    codes: np.ndarray,
+    items: Vocabulary,
+    item_codes: np.ndarray,
+    scores: np.ndarray,
+    frame: str,
 ) -> Any:
     """Pairs as a frame: user, item, score."""
     columns = {"user": users.decode(codes), "item": items.decode(item_codes), "score": scores}

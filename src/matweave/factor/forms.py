@@ -87,7 +87,12 @@ class Recommender(ABC):
         """The k items most like one item, itself left out: codes and similarities, best first."""
 
     def recommend(
-        self, users: Sequence[Any] | None = None, k: int = 10, *, exclude: Sequence[Any] = (), seen: bool = False
+        self,
+        users: Sequence[Any] | None = None,
+        k: int = 10,
+        *,
+        exclude: Sequence[Any] = (),
+        seen: bool = False,
     ) -> Any:
         """The k best items for each user, as a data frame: user, item, score, rank (from 1).
 

@@ -1,0 +1,242 @@
+"""A frozen dataclass as a folder of two files, and back; never pickle.
+
+    FOLDER/model.json                 what it is: kind, fields, versions, checksums
+    FOLDER/model-<hash>.safetensors   its arrays; named by content, so that replacing a model is one rename
+
+Arrays become tensors, Arrow arrays become their IPC bytes, nested dataclasses become objects with a `kind`.
+Loading asks the *caller's* table which class a kind is: nothing named in a file is ever imported. A folder
+that is incomplete, truncated, edited, of a later format or of an unknown kind is refused with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as tensor_bytes
+
+from matweave.errors import ArtifactError, nearest
+
+FORMAT = 1
+CARD = "model.json"
+
+
+def save(thing: Any, folder: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None) -> Path:
+    """Write a frozen dataclass to `folder`, made if absent; an older model there is replaced atomically.
+
+    notes: JSON values kept beside the fields (read back by `read_card`), for example the command that made it.
+    Returns the folder. Raises ArtifactError where the folder holds something else.
+    """
+    folder = Path(folder)
+    _refuse_foreign(folder)
+    tensors: dict[str, np.ndarray] = {}
+    packed = _pack(thing, "", tensors)
+    data = tensor_bytes(tensors) if tensors else tensor_bytes({"_": np.zeros(0, np.uint8)})
+    digest = hashlib.sha256(data).hexdigest()
+    name = f"model-{digest[:16]}.safetensors"
+    card = {
+        "format": FORMAT,
+        "matweave": _version(),
+        "tensors": {"file": name, "bytes": len(data), "sha256": digest},
+        "model": packed,
+        "notes": dict(notes or {}),
+    }
+    card["sha256"] = _digest(card)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / name, data)
+    write_atomically(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False).encode())
+    for old in folder.glob("model-*.safetensors"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+    return folder
+
+
+def load(folder: str | os.PathLike[str], kinds: Mapping[str, type]) -> Any:
+    """The thing saved in `folder`; `kinds` says which classes may be in it, by name.
+
+    Raises ArtifactError with the reason where the folder is not whole and unchanged.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    tensors = load_tensors(_tensor_file(folder, card["tensors"]))
+    try:
+        return _unpack(card["model"], tensors, kinds, folder)
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ArtifactError):
+            raise
+        raise _refused(folder, f"its fields do not make a model of this version ({error})") from error
+
+
+def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The checked contents of model.json: format, versions, tensors, model, notes."""
+    path = Path(folder) / CARD
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder} holds no saved model: {CARD} cannot be read ({error.strerror})",
+            where=str(folder),
+            mend="give the folder that `fit --out` or model.save wrote",
+        ) from error
+    try:
+        card = json.loads(text)
+        stated = card.pop("sha256")
+        form = int(card["format"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _refused(path, "it is truncated or not a matweave model") from error
+    if form > FORMAT:
+        raise ArtifactError(
+            f"{path} is of format {form}, made by matweave {card.get('matweave')}; this version reads up to {FORMAT}",
+            where=str(path),
+            mend="upgrade matweave: pip install -U matweave",
+        )
+    if stated != _digest(card):
+        raise _refused(path, "it was edited or damaged: its checksum does not match")
+    return card
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a temporary file beside it, synced, then renamed over it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files for the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _tensor_file(folder: Path, said: Mapping[str, Any]) -> bytes:
+    path = folder / Path(said["file"]).name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _refused(path, f"it cannot be read ({error.strerror})") from error
+    if len(data) < said["bytes"]:
+        raise _refused(path, f"it is truncated: {len(data):,} of {said['bytes']:,} bytes")
+    if hashlib.sha256(data).hexdigest() != said["sha256"]:
+        raise _refused(path, "it was edited or damaged: its checksum does not match")
+    return data
+
+
+def _pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if isinstance(value, np.generic):
+        return _pack(value.item(), name, tensors)
+    if isinstance(value, np.ndarray):
+        tensors[name] = np.ascontiguousarray(value)
+        return {"array": name}
+    if isinstance(value, pa.ChunkedArray):
+        value = value.combine_chunks()
+    if isinstance(value, pa.Array):
+        tensors[name] = np.frombuffer(_ipc(value), np.uint8)
+        return {"arrow": name}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]}
+    if isinstance(value, list):
+        return [_pack(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {"dict": {str(k): _pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = {
+            f.name: _pack(getattr(value, f.name), f"{name}.{f.name}".lstrip("."), tensors)
+            for f in fields(value)
+            if f.init
+        }
+        return {"kind": type(value).__name__, "fields": inner}
+    raise TypeError(f"{name or 'the thing itself'} is a {type(value).__name__}, which cannot be stored")
+
+
+def _unpack(packed: Any, tensors: Mapping[str, np.ndarray], kinds: Mapping[str, type], at: Path) -> Any:
+    def inner(value: Any) -> Any:
+        return _unpack(value, tensors, kinds, at)
+
+    if isinstance(packed, list):
+        return [inner(v) for v in packed]
+    if not isinstance(packed, dict):
+        return packed
+    match packed:
+        case {"float": text}:
+            return float(text)
+        case {"array": name}:
+            return tensors[name]
+        case {"arrow": name}:
+            return pa.ipc.open_stream(tensors[name].tobytes()).read_all().column(0).combine_chunks()
+        case {"tuple": values}:
+            return tuple(inner(v) for v in values)
+        case {"dict": values}:
+            return {k: inner(v) for k, v in values.items()}
+        case {"kind": kind, "fields": values}:
+            if kind not in kinds:
+                raise ArtifactError(
+                    f"{at} holds a {kind}, which is not expected here{nearest(kind, kinds)}",
+                    where=str(at),
+                    mend=f"give a folder that holds one of: {', '.join(kinds)}",
+                )
+            return kinds[kind](**{k: inner(v) for k, v in values.items()})
+    raise _refused(at, "it holds a value of an unknown shape")
+
+
+def _ipc(array: pa.Array) -> bytes:
+    table = pa.table({"ids": array})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    text = json.dumps(card, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _version() -> str:
+    try:
+        return version("matweave")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ArtifactError(
+            f"{folder} is a file", where=str(folder), mend="give a folder, new or holding an older model"
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists():
+        strangers = [
+            p.name for p in folder.iterdir() if not p.name.startswith((".model", "model-", "checkpoint"))
+        ]
+        if strangers:
+            raise ArtifactError(
+                f"{folder} holds other files ({', '.join(sorted(strangers)[:3])}), and no model",
+                where=str(folder),
+                mend="give a new or empty folder",
+            )
+
+
+def _refused(path: Path, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"{path} is refused: {reason}",
+        where=str(path),
+        mend="save the model again, or copy the whole folder again from where it was made",
+    )
