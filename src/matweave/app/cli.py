@@ -1,0 +1,315 @@
+"""The command line. Each command reads its options, calls one verb, and prints; results go to stdout,
+progress and remarks to stderr, and an error is one screen with exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matweave.app import options as o
+from matweave.app.progress import console, say
+from matweave.errors import ConfigError, MatweaveError
+from matweave.threads import set_threads
+
+app = typer.Typer(
+    name="matweave",
+    help="From a raw interaction log to judged, saved, usable recommendations.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the model and the report go.")] = Path("matweave-demo"),
+    seed: o.Seed = 0,
+    threads: o.Threads = None,
+) -> None:
+    """Simulate a log with planted taste, compare methods on it, and show what they found."""
+    from matweave.app.demo import run
+
+    set_threads(threads)
+    run(out, seed=seed)
+
+
+@app.command()
+def doctor(json_to: o.Json = None) -> None:
+    """Report environment, threads, BLAS, GPU and extras, and run a self-test of a few seconds."""
+    from matweave.app.doctor import environment, self_test
+    from matweave.app.tables import doctor_table
+
+    found: dict[str, Any] = {"environment": environment(), "self_test": self_test()}
+    if json_to:
+        _write_json(found, json_to)
+    if json_to != "-":
+        doctor_table(found)
+    if not all(test["ok"] for test in found["self_test"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def fit(
+    method: Annotated[str, typer.Argument(help="implicit_als, biased_mf, ease, ... (see the README).")],
+    log: Annotated[Path, typer.Argument(help="The interaction log.", metavar="LOG")],
+    out: Annotated[Path, typer.Option(help="Folder for the model.", metavar="DIR")],
+    user: o.User = None,
+    item: o.Item = None,
+    value: o.Value = None,
+    time: o.Time = None,
+    duplicates: o.Duplicates = "last",
+    on_bad_rows: o.BadRows = "error",
+    settings: o.Settings = None,
+    valid: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="Share held out (latest first) for early stopping.")
+    ] = 0.0,
+    metric: Annotated[str | None, typer.Option(help="Metric of early stopping; default ndcg@10 or rmse.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run was, to the same result.")] = False,
+    seed: o.Seed = 0,
+    threads: o.Threads = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Fit METHOD on LOG and save the model in DIR."""
+    from matweave.app import verbs
+    from matweave.app.catalogue import recipe_of
+
+    set_threads(threads)
+    recipe = recipe_of(method, settings or [], seed)  # before the log is read: settings fail at once
+    data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
+    done = verbs.fit(recipe, data, out, valid=valid, metric=metric, resume=resume, quiet=quiet)
+    past = done.model.history
+    tail = f", objective {past.objective[-1]:.6g}" if past.objective else ""
+    print(f"{done.model.method}: {past.stopped}, epoch {past.epoch}, {past.seconds:.2f} s{tail}")
+    print(f"model: {out}")
+    if done.unfinished:
+        say(f"stopped early; what was learned is saved. Add --resume to go on to the end (checkpoint in {out}).")
+        raise typer.Exit(130)
+
+
+@app.command()
+def compare(
+    log: Annotated[Path | None, typer.Argument(help="The interaction log, split here.", metavar="[LOG]")] = None,
+    methods: Annotated[str, typer.Option(help="Comma-separated methods.")] = "popularity,item_knn,ease,implicit_als",
+    train: Annotated[Path | None, typer.Option(help="Training log, where the split is given.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test log, where the split is given.")] = None,
+    valid: Annotated[Path | None, typer.Option(help="Validation log, where the split is given.")] = None,
+    negatives: Annotated[Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")] = None,
+    split: Annotated[str, typer.Option(help="time, leave-last, random or by-user.")] = "time",
+    test_share: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of rows (or users) to test on.")] = 0.1,
+    k: o.K = 10,
+    metrics: o.Metrics = None,
+    settings: o.Settings = None,
+    user: o.User = None,
+    item: o.Item = None,
+    value: o.Value = None,
+    time: o.Time = None,
+    duplicates: o.Duplicates = "last",
+    on_bad_rows: o.BadRows = "error",
+    seed: o.Seed = 0,
+    threads: o.Threads = None,
+    json_to: o.Json = None,
+    report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML report.")] = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Fit several methods on one split and judge them side by side, with intervals and paired tests."""
+    from matweave.app import judging
+    from matweave.app.catalogue import recipes_of
+
+    set_threads(threads)
+    recipes = recipes_of(o.comma(methods), settings or [], seed)
+    columns = dict(user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows)
+    parts = judging.parts(log, train, test, valid, split, test_share, seed, columns, say=None if quiet else say)
+    found = judging.compare(
+        recipes, parts, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed, quiet=quiet
+    )
+    judging.deliver(found, parts, json_to=json_to, report=report, write_json=_write_json)
+
+
+@app.command()
+def evaluate(
+    folder: o.Model,
+    log: Annotated[Path, typer.Argument(help="The test log.", metavar="LOG")],
+    k: o.K = 10,
+    metrics: o.Metrics = None,
+    negatives: Annotated[Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")] = None,
+    user: o.User = None,
+    item: o.Item = None,
+    value: o.Value = None,
+    time: o.Time = None,
+    duplicates: o.Duplicates = "last",
+    on_bad_rows: o.BadRows = "error",
+    seed: o.Seed = 0,
+    threads: o.Threads = None,
+    json_to: o.Json = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Judge a saved model on a test log; items the model was trained on are left out of its lists."""
+    from matweave.app import judging
+    from matweave.factor.storage import load
+
+    set_threads(threads)
+    model = load(folder)
+    data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
+    found = judging.evaluate(model, data, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed)
+    judging.deliver_evaluation(found, model, json_to=json_to, write_json=_write_json)
+
+
+@app.command()
+def recommend(
+    folder: o.Model,
+    user: Annotated[list[str] | None, typer.Option("--user", help="A user id; may be repeated.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every user of the training log.")] = False,
+    history: Annotated[
+        str | None, typer.Option(help="A stranger's items: i1,i2 or i1=5,i2=3 with values.")
+    ] = None,
+    k: o.K = 10,
+    exclude: Annotated[str | None, typer.Option(help="Item ids never to give, comma-separated.")] = None,
+    seen: Annotated[bool, typer.Option("--seen", help="Allow items of the user's own history.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write recs.parquet or recs.csv.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    threads: o.Threads = None,
+) -> None:
+    """Recommend items to known users, to all of them, or to a stranger by history."""
+    from matweave.app import verbs
+    from matweave.app.tables import print_table
+
+    set_threads(threads)
+    if sum((bool(user), every, history is not None)) != 1:
+        raise ConfigError(
+            "say for whom: exactly one of --user, --all and --history",
+            where="matweave recommend",
+            mend="for example --user 42, or --history 10,20",
+        )
+    table = verbs.recommend(
+        folder,
+        users=user,
+        history=None if history is None else o.comma(history),
+        k=k,
+        exclude=o.comma(exclude),
+        seen=seen,
+    )
+    if out is not None:
+        verbs.write_table(table, out)
+        say(f"{table.num_rows:,} rows: {out}")
+    print_table(table, as_json=as_json, to_file=out is not None)
+
+
+@app.command()
+def similar(
+    folder: o.Model,
+    item: Annotated[str, typer.Option("--item", help="The item id.")],
+    k: o.K = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The items most like one."""
+    from matweave.app import verbs
+    from matweave.app.tables import print_table
+
+    print_table(verbs.similar(folder, item, k), as_json=as_json)
+
+
+@app.command()
+def tune(
+    method: Annotated[str, typer.Argument(help="The method to tune.")],
+    log: Annotated[Path, typer.Argument(help="The interaction log.", metavar="LOG")],
+    trials: Annotated[int, typer.Option(min=1, help="At most so many trials.")] = 50,
+    minutes: Annotated[float, typer.Option(min=0.01, help="At most so long.")] = 10.0,
+    metric: Annotated[str | None, typer.Option(help="Default ndcg@10, or rmse for rating methods.")] = None,
+    valid: Annotated[float, typer.Option(min=0.01, max=0.5, help="Share of rows to validate on.")] = 0.1,
+    settings: o.Settings = None,
+    user: o.User = None,
+    item: o.Item = None,
+    value: o.Value = None,
+    time: o.Time = None,
+    duplicates: o.Duplicates = "last",
+    on_bad_rows: o.BadRows = "error",
+    seed: o.Seed = 0,
+    threads: o.Threads = None,
+    json_to: o.Json = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Search settings on a validation part (extra `tune`); the test part of a later compare stays unseen."""
+    from matweave.app.tuning import search
+
+    set_threads(threads)
+    data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
+    found = search(
+        method, data, fixed=settings or [], trials=trials, minutes=minutes, metric=metric, valid=valid, seed=seed, quiet=quiet
+    )
+    if json_to:
+        _write_json(found, json_to)
+    if json_to != "-":
+        best = " ".join(f"--set {name}={value}" for name, value in found["settings"].items())
+        print(f"{found['metric']} {found['value']:.4f} on validation, best of {found['trials']} trials")
+        print(f"matweave fit {found['method']} {log} {best} --out DIR")
+
+
+data_app = typer.Typer(help="Public data sets: list them, get them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("list")
+def data_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """The sets that `matweave data get` knows, with size, licence and whether they are here."""
+    from matweave.app.public import print_list
+
+    print_list(as_json=as_json)
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="A name from `matweave data list`.")],
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licence shown.")] = False,
+) -> None:
+    """Download a public set, once: its licence is shown and must be accepted first."""
+    from matweave.app.public import fetch
+
+    fetch(name, accept_licence)
+
+
+def _read(
+    log: Path, user: Any, item: Any, value: Any, time: Any, duplicates: str, on_bad_rows: str, quiet: bool
+) -> Any:
+    columns = dict(user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows)
+    return o.read(log, **columns, say=None if quiet else say)
+
+
+def _write_json(value: Any, to: str) -> None:
+    from matweave.artifact import write_atomically
+
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    if to == "-":
+        print(text)
+    else:
+        write_atomically(Path(to), (text + "\n").encode())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors of ours and of the machine become one screen and exit code 2."""
+    try:
+        app(args=arguments, prog_name="matweave")
+    except MatweaveError as error:
+        sys.exit(_failed(str(error), error.exit_code))
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        what, where = error.strerror or str(error), error.filename or "the operating system"
+        mend = "check the path, the space left and the permissions"
+        sys.exit(_failed(f"{what}\n  where: {where}\n  mend:  {mend}", 2))
+
+
+def _failed(text: str, code: int) -> int:
+    console.print("error: ", style="bold red", end="")
+    console.print(text, markup=False, soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

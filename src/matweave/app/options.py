@@ -1,0 +1,61 @@
+"""The options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matweave.data.interactions import Interactions
+from matweave.data.read import read_interactions
+
+User = Annotated[str | None, typer.Option("--user", help="Column of user ids (found by name if not given).")]
+Item = Annotated[str | None, typer.Option("--item", help="Column of item ids.")]
+Value = Annotated[str | None, typer.Option("--value", help="Column of values; none for clicks.")]
+Time = Annotated[str | None, typer.Option("--time", help="Column of times: seconds, milliseconds or ISO dates.")]
+Duplicates = Annotated[
+    str, typer.Option(help="A (user, item) seen twice: keep last or first, sum, or error.", rich_help_panel="Reading")
+]
+BadRows = Annotated[
+    str, typer.Option("--on-bad-rows", help="error, or drop (counted and told).", rich_help_panel="Reading")
+]
+Seed = Annotated[int, typer.Option(help="One seed for everything random.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores this process may use.")]
+K = Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the lists.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, NAME=VALUE; may be repeated.")]
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE|-", help="Write results as JSON to a file, or - for stdout.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", help="Comma-separated, for example ndcg@10,recall@20,coverage@10.")
+]
+Model = Annotated[Path, typer.Argument(help="The folder of a fitted model.", metavar="DIR")]
+
+
+def read(
+    source: Path | str,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    value: str | None = None,
+    time: str | None = None,
+    duplicates: str = "last",
+    on_bad_rows: str = "error",
+    say: Any = None,
+) -> Interactions:
+    """The log at a path; `say` is told what the reader chose, dropped and merged."""
+    log = read_interactions(
+        source, user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows
+    )
+    if say is not None:
+        say(f"{source}: {len(log):,} interactions of {log.n_users:,} users with {log.n_items:,} items")
+        for line in log.report:
+            say(f"  {line}")
+    return log
+
+
+def comma(text: str | None) -> list[str]:
+    """Comma-separated words; surrounding blanks and empty words are nothing."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]

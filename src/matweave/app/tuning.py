@@ -1,0 +1,157 @@
+"""`matweave tune`: a seeded search over a method's settings, judged on validation data only (extra `tune`)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from matweave.app.catalogue import RATING_METHODS, method, name_of, recipe_of
+from matweave.app.progress import say
+from matweave.app.verbs import held_out
+from matweave.config import settings_of
+from matweave.data.interactions import Interactions
+from matweave.errors import ConfigError, MatweaveError, missing_extra
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A range of numbers to draw from; on a log scale where its ends differ by orders of magnitude."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+SPACES: dict[str, dict[str, Span | tuple]] = {
+    "popularity": {"half_life_days": (None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0)},
+    "item_knn": {
+        "neighbors": Span(low=20, high=800, log=True, whole=True),
+        "shrink": Span(low=0.1, high=1000.0, log=True),
+    },
+    "ease": {"regularization": Span(low=1.0, high=10_000.0, log=True)},
+    "pure_svd": {"rank": Span(low=8, high=256, log=True, whole=True)},
+    "implicit_als": {
+        "rank": Span(low=16, high=256, log=True, whole=True),
+        "regularization": Span(low=1e-4, high=0.1, log=True),
+        "unobserved_weight": Span(low=1e-3, high=1.0, log=True),
+        "epochs": Span(low=4, high=24, whole=True),
+    },
+    "explicit_als": {
+        "rank": Span(low=8, high=128, log=True, whole=True),
+        "regularization": Span(low=0.01, high=0.5, log=True),
+    },
+    "biased_mf": {
+        "rank": Span(low=8, high=128, log=True, whole=True),
+        "regularization": Span(low=0.005, high=0.3, log=True),
+        "learning_rate": Span(low=0.01, high=0.3, log=True),
+    },
+}
+"""What is searched, a line a setting; a setting fixed by --set is not searched."""
+
+LOWER_IS_BETTER = ("rmse", "mae")
+
+
+def search(
+    name: str,
+    log: Interactions,
+    *,
+    fixed: list[str],
+    trials: int,
+    minutes: float,
+    metric: str | None,
+    valid: float,
+    seed: int,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """The best settings of a method on a validation part of `log`, as a JSON-able object.
+
+    Keys: method, metric, value (of the best), settings, trials, failed, history (one object a trial).
+    Trial 0 is the method's own defaults, so the answer is never worse than them. A failed trial is told and
+    skipped. Ctrl-C ends the search with the best so far.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise missing_extra("tune", "optuna", "matweave tune") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = name_of(method(name))
+    metric = metric or ("rmse" if name in RATING_METHODS else "ndcg@10")
+    base = recipe_of(name, fixed, seed)
+    chosen = {text.partition("=")[0].strip() for text in fixed}
+    space = {k: v for k, v in SPACES[name].items() if k not in chosen}
+    if not space:
+        raise ConfigError(
+            f"every setting of {name} that is searched is fixed by --set", where="tune", mend="leave one out"
+        )
+    train, check = held_out(log, valid, name, metric)
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=False)
+    )
+    study.enqueue_trial(_defaults(base, space))
+    history: list[dict[str, Any]] = []
+    began = time.perf_counter()
+    try:
+        while len(history) < trials and time.perf_counter() - began < 60 * minutes:
+            trial = study.ask()
+            settings = {k: _draw(trial, k, span) for k, span in space.items()}
+            row: dict[str, Any] = {"trial": len(history), "settings": settings}
+            start = time.perf_counter()
+            try:
+                value = check.measure(replace(base, **settings).fit(train))
+                row["value"] = -value if metric in LOWER_IS_BETTER else value
+                study.tell(trial, value)
+            except MatweaveError as error:
+                row["error"] = error.what
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            row["seconds"] = time.perf_counter() - start
+            history.append(row)
+            if not quiet:
+                _tell(row, metric, time.perf_counter() - began)
+    except KeyboardInterrupt:
+        say("interrupted; the best so far is kept")
+    good = [row for row in history if "value" in row]
+    if not good:
+        why = history[0]["error"] if history else "no trial ended"
+        raise ConfigError(f"no trial of {name} ended well: {why}", where="tune", mend="mend that and try again")
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    best = max(good, key=lambda row: sign * row["value"])
+    searched = {k: v for k, v in best["settings"].items()}
+    given = {k: v for k, v in settings_of(base).items() if k in chosen}
+    return {
+        "method": name,
+        "metric": metric,
+        "value": best["value"],
+        "settings": {**given, **searched},
+        "trials": len(history),
+        "failed": len(history) - len(good),
+        "history": history,
+    }
+
+
+def _defaults(base: Any, space: dict[str, Span | tuple]) -> dict[str, Any]:
+    """The defaults, held to the space where they lie outside."""
+    found = {}
+    for name, span in space.items():
+        value = getattr(base, name)
+        if isinstance(span, Span):
+            value = min(max(value, span.low), span.high)
+            value = int(value) if span.whole else float(value)
+        found[name] = value
+    return found
+
+
+def _draw(trial: Any, name: str, span: Span | tuple) -> Any:
+    if isinstance(span, tuple):
+        return trial.suggest_categorical(name, list(span))
+    if span.whole:
+        return trial.suggest_int(name, int(span.low), int(span.high), log=span.log)
+    return trial.suggest_float(name, span.low, span.high, log=span.log)
+
+
+def _tell(row: dict[str, Any], metric: str, spent: float) -> None:
+    settings = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row["settings"].items())
+    result = f"{metric} {row['value']:.4f}" if "value" in row else f"failed: {row['error']}"
+    say(f"trial {row['trial'] + 1}: {result} ({settings}; {row['seconds']:.1f} s, {spent:.0f} s in all)")

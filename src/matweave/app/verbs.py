@@ -1,0 +1,212 @@
+"""The verbs behind every door: CLI now, HTTP and page later. The only conductor; doors translate only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as parquet
+
+from matweave.app.catalogue import RATING_METHODS, name_of
+from matweave.app.progress import epochs, say
+from matweave.artifact import read_card, save, write_atomically
+from matweave.data.interactions import Interactions
+from matweave.data.split import Split, split_by_time, split_by_user, split_leave_last_out, split_randomly
+from matweave.errors import ArtifactError, ConfigError, DataError, nearest
+from matweave.evaluation.evaluate import validation
+from matweave.factor.checkpoint import Checkpoint, fingerprint
+from matweave.factor.forms import Recommender
+from matweave.factor.loop import FitState, Validation
+from matweave.factor.storage import load
+
+SPLITS = ("time", "leave-last", "random", "by-user")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What `fit` leaves: the model, where it is, and whether a checkpoint to go on from was kept."""
+
+    model: Recommender
+    folder: Path
+    resumed_at: int
+    unfinished: bool
+
+
+def fit(
+    recipe: Any,
+    log: Interactions,
+    out: Path,
+    *,
+    valid: float = 0.0,
+    metric: str | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Fitted:
+    """Fit a recipe on a log and save the model in `out`; a checkpoint there lets a killed run go on.
+
+    valid: share of the log, latest first, held out for early stopping on `metric`; 0 for none.
+    resume: go on from the checkpoint of a run with the same recipe and log; the result is the same as if
+    it had never been killed. Without one in `out`, or with a finished model there, it says so.
+    """
+    train, check = log, None
+    name = name_of(type(recipe))
+    if valid:
+        train, check = held_out(log, valid, name, metric)
+    mark = fingerprint(recipe, log) + (f"-{valid}-{metric}" if valid else "")
+    checkpoint = Checkpoint(folder=out / "checkpoint", fingerprint=mark)
+    state = _start(checkpoint, out, mark, resume)
+    if isinstance(state, Recommender):
+        say(f"{out} already holds this very fit, finished; nothing to resume")
+        return Fitted(model=state, folder=out, resumed_at=state.history.epoch, unfinished=False)
+    title = f"{name} (resumed at epoch {state.epoch})" if state else name
+    with epochs(title, quiet=quiet) as show:
+
+        def watch(now: FitState, total: int) -> bool | None:
+            checkpoint(now, total)
+            return show(now, total)
+
+        model = recipe.fit(train, validate=check, watch=watch, resume=state)
+    model_saved(model, out, mark)
+    unfinished = model.history.stopped == "interrupted"
+    if not unfinished:
+        checkpoint.remove()
+    return Fitted(model=model, folder=out, resumed_at=state.epoch if state else 0, unfinished=unfinished)
+
+
+def held_out(
+    log: Interactions, valid: float, method: str, metric: str | None
+) -> tuple[Interactions, Validation]:
+    """The training part, and an early-stopping measure on the latest share of the log (random without times)."""
+    name = metric or ("rmse" if method in RATING_METHODS else "ndcg@10")
+    if log.times is None:
+        split = split_randomly(log, test=valid, valid=0.0, seed=0)
+    else:
+        split = split_by_time(log, test=valid, valid=0.0)
+    return split.train, validation(split.test, metric=name)
+
+
+def model_saved(model: Recommender, out: Path, mark: str) -> None:
+    """Save a model with the mark of the fit that made it."""
+    save(model, out, notes={"fingerprint": mark})
+
+
+def _start(checkpoint: Checkpoint, out: Path, mark: str, resume: bool) -> FitState | Recommender | None:
+    if not resume:
+        checkpoint.remove()
+        return None
+    if checkpoint.folder.exists():
+        state = checkpoint.read()
+        say(f"resuming from {checkpoint.folder} after epoch {state.epoch}")
+        return state
+    try:
+        card = read_card(out)
+    except ArtifactError:
+        raise ArtifactError(
+            f"{out} holds neither a checkpoint nor a model to resume",
+            where=str(out),
+            mend="give the --out of the run that was stopped, or start anew without --resume",
+        ) from None
+    if card["notes"].get("fingerprint") != mark:
+        raise ArtifactError(
+            f"{out} holds a finished model of other settings or another log",
+            where=str(out),
+            mend="resume with the same command, or start anew without --resume",
+        )
+    return load(out)
+
+
+def split(
+    log: Interactions, kind: str, *, test: float, valid: float, seed: int, test_users: int | float
+) -> Split:
+    """One of the four splits, by the name it has at the doors."""
+    if kind == "time":
+        return split_by_time(log, test=test, valid=valid)
+    if kind == "leave-last":
+        return split_leave_last_out(log, valid=bool(valid))
+    if kind == "random":
+        return split_randomly(log, test=test, valid=valid, seed=seed)
+    if kind == "by-user":
+        return split_by_user(log, test_users=test_users, valid_users=test_users if valid else 0, seed=seed)
+    raise ConfigError(
+        f"unknown split {kind!r}{nearest(kind, SPLITS)}",
+        where="--split",
+        mend=f"use one of: {', '.join(SPLITS)}",
+    )
+
+
+def recommend(
+    folder: Path,
+    *,
+    users: Sequence[str] | None,
+    history: Sequence[str] | None,
+    k: int,
+    exclude: Sequence[str],
+    seen: bool,
+) -> pa.Table:
+    """Lists for known users (None: all) or for one stranger's history, as an Arrow table.
+
+    Ids come as text and are read as the vocabulary's own type; a history item may be ID or ID=VALUE.
+    """
+    model = load(folder).with_frame("arrow")
+    never = ids_of(model.items, exclude)
+    if history is None:
+        return model.recommend(
+            None if users is None else ids_of(model.users, users), k, exclude=never, seen=seen
+        )
+    items, values = _history(history)
+    return model.recommend_for(ids_of(model.items, items), k, values=values, exclude=never, seen=seen)
+
+
+def similar(folder: Path, item: str, k: int) -> pa.Table:
+    """The items most like one, as an Arrow table."""
+    model = load(folder).with_frame("arrow")
+    return model.similar(ids_of(model.items, [item])[0], k)
+
+
+def ids_of(vocabulary: Any, texts: Sequence[str]) -> list[Any]:
+    """Ids as the vocabulary types them, from text. Raises UnknownId for what it does not hold."""
+    if not texts:
+        return []
+    codes, known = vocabulary.encode_text(list(texts))
+    if not known.all():
+        vocabulary.code(next(t for t, k in zip(texts, known, strict=True) if not k))
+    return vocabulary.decode(codes).to_pylist()
+
+
+def _history(texts: Sequence[str]) -> tuple[list[str], list[float] | None]:
+    items, values = [], []
+    for text in texts:
+        item, sign, value = text.rpartition("=")
+        try:
+            number = float(value) if sign else None
+        except ValueError:  # an id may hold an equals sign itself
+            number = None
+        items.append(text if number is None else item)
+        if number is not None:
+            values.append(number)
+    if values and len(values) != len(items):
+        raise DataError(
+            f"{len(values)} of {len(items)} items of the history have a value",
+            where="--history",
+            mend="give a value to all of them, or to none",
+        )
+    return items, values or None
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write lists as Parquet or CSV, by the name's ending, whole or not at all."""
+    sink = pa.BufferOutputStream()
+    if path.suffix == ".parquet":
+        parquet.write_table(table, sink)
+    elif path.suffix == ".csv":
+        csv.write_csv(table, sink)
+    else:
+        raise ConfigError(
+            f"{path} ends in neither .parquet nor .csv", where="--out", mend="name it recs.parquet or recs.csv"
+        )
+    write_atomically(path, sink.getvalue().to_pybytes())

@@ -1,0 +1,95 @@
+"""Checkpoints: a killed fit goes on where it was, to the same result.
+
+A checkpoint is an artifact that holds a `FitState` and the fingerprint of the recipe and the log. It is
+refused for another recipe or another log, since the result would be neither run's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from matweave.artifact import load, save
+from matweave.config import settings_of
+from matweave.data.interactions import Interactions
+from matweave.errors import ArtifactError
+from matweave.factor.loop import FitState
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What a checkpoint folder holds."""
+
+    fingerprint: str
+    state: FitState
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A watcher that writes the state to `folder` after an epoch, so often that it costs a tenth at most.
+
+    The first epoch is always written, and the last one too, so that an interrupted fit can go on.
+    """
+
+    folder: Path
+    fingerprint: str
+    share: float = 0.1
+    _clock: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def __call__(self, state: FitState, epochs: int) -> bool | None:
+        now = time.perf_counter()
+        due = self._clock.get("due", -1.0)
+        if now >= due or state.epoch == epochs:
+            self.write(state)
+            cost = time.perf_counter() - now
+            self._clock["due"] = time.perf_counter() + cost / self.share
+        return None
+
+    def write(self, state: FitState) -> None:
+        """Write the state, replacing the one before."""
+        save(Stored(fingerprint=self.fingerprint, state=state), self.folder)
+
+    def read(self) -> FitState:
+        """The state to go on from. Raises ArtifactError where there is none, or it is of another run."""
+        stored = load(self.folder, {"Stored": Stored, "FitState": FitState})
+        if stored.fingerprint != self.fingerprint:
+            raise ArtifactError(
+                f"{self.folder} was made with other settings or another log",
+                where=str(self.folder),
+                mend="resume with the same command, or start anew without --resume",
+            )
+        # read-only views of the file's bytes would break epochs that write in place
+        state: FitState = stored.state
+        writable = {name: array.copy() for name, array in state.arrays.items()}
+        return FitState(**{**vars(state), "arrays": writable})
+
+    def remove(self) -> None:
+        """Forget the checkpoint, after the model itself is safe."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def fingerprint(recipe: Any, *logs: Interactions | None) -> str:
+    """A digest of a recipe's settings and of every number and id of the logs it is fitted and validated on."""
+    digest = hashlib.sha256(
+        json.dumps([type(recipe).__name__, settings_of(recipe)], default=str).encode()
+    )
+    for log in logs:
+        if log is None:
+            digest.update(b"none")
+            continue
+        for array in (log.user_codes, log.item_codes, log.values, log.times):
+            digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
+        for vocabulary in (log.users, log.items):
+            digest.update(str(vocabulary.ids.type).encode())
+            for buffer in vocabulary.ids.buffers():
+                digest.update(b"none" if buffer is None else memoryview(buffer))
+    return digest.hexdigest()

@@ -1,0 +1,55 @@
+"""Saved models and back: the one table of forms that a folder may hold."""
+
+from __future__ import annotations
+
+import os
+
+from matweave.artifact import load as load_artifact
+from matweave.data.csr import Csr
+from matweave.data.vocabulary import Vocabulary
+from matweave.errors import ArtifactError
+from matweave.factor.fold import ProjectionFold, RidgeFold
+from matweave.factor.forms import FactorModel, ItemModel, Recommender
+from matweave.factor.implicit_als import ImplicitFold
+from matweave.factor.loop import History
+from matweave.factor.weights import DenseWeights, NoWeights, SparseWeights
+
+FORMS = {
+    form.__name__: form
+    for form in (
+        FactorModel,
+        ItemModel,
+        Csr,
+        Vocabulary,
+        History,
+        DenseWeights,
+        SparseWeights,
+        NoWeights,
+        ImplicitFold,
+        ProjectionFold,
+        RidgeFold,
+    )
+}
+
+
+def load(folder: str | os.PathLike[str]) -> Recommender:
+    """The model that `model.save(folder)` or `matweave fit --out` wrote, with the same bits.
+
+    Raises ArtifactError, with the reason, where the folder is not whole, unchanged and of this version.
+
+    >>> import tempfile, matweave as mw
+    >>> log = mw.simulate_log(users=30, items=20, interactions=200, seed=0).log
+    >>> model = mw.Popularity().fit(log)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(folder)
+    ...     mw.load(folder).method
+    'Popularity'
+    """
+    model = load_artifact(folder, FORMS)
+    if not isinstance(model, Recommender):
+        raise ArtifactError(
+            f"{folder} holds a {type(model).__name__}, not a model",
+            where=str(folder),
+            mend="give the folder that `matweave fit --out` or model.save wrote",
+        )
+    return model
