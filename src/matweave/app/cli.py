@@ -69,8 +69,12 @@ def fit(
     valid: Annotated[
         float, typer.Option(min=0.0, max=0.5, help="Share held out (latest first) for early stopping.")
     ] = 0.0,
-    metric: Annotated[str | None, typer.Option(help="Metric of early stopping; default ndcg@10 or rmse.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run was, to the same result.")] = False,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric of early stopping; default ndcg@10 or rmse.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a killed run was, to the same result.")
+    ] = False,
     seed: o.Seed = 0,
     threads: o.Threads = None,
     quiet: o.Quiet = False,
@@ -88,20 +92,30 @@ def fit(
     print(f"{done.model.method}: {past.stopped}, epoch {past.epoch}, {past.seconds:.2f} s{tail}")
     print(f"model: {out}")
     if done.unfinished:
-        say(f"stopped early; what was learned is saved. Add --resume to go on to the end (checkpoint in {out}).")
+        say(
+            f"stopped early; what was learned is saved. Add --resume to go on to the end (checkpoint in {out})."
+        )
         raise typer.Exit(130)
 
 
 @app.command()
 def compare(
-    log: Annotated[Path | None, typer.Argument(help="The interaction log, split here.", metavar="[LOG]")] = None,
-    methods: Annotated[str, typer.Option(help="Comma-separated methods.")] = "popularity,item_knn,ease,implicit_als",
+    log: Annotated[
+        Path | None, typer.Argument(help="The interaction log, split here.", metavar="[LOG]")
+    ] = None,
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated methods.")
+    ] = "popularity,item_knn,ease,implicit_als",
     train: Annotated[Path | None, typer.Option(help="Training log, where the split is given.")] = None,
     test: Annotated[Path | None, typer.Option(help="Test log, where the split is given.")] = None,
     valid: Annotated[Path | None, typer.Option(help="Validation log, where the split is given.")] = None,
-    negatives: Annotated[Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")] = None,
+    negatives: Annotated[
+        Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")
+    ] = None,
     split: Annotated[str, typer.Option(help="time, leave-last, random or by-user.")] = "time",
-    test_share: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of rows (or users) to test on.")] = 0.1,
+    test_share: Annotated[
+        float, typer.Option(min=0.001, max=0.9, help="Share of rows (or users) to test on.")
+    ] = 0.1,
     k: o.K = 10,
     metrics: o.Metrics = None,
     settings: o.Settings = None,
@@ -123,8 +137,12 @@ def compare(
 
     set_threads(threads)
     recipes = recipes_of(o.comma(methods), settings or [], seed)
-    columns = dict(user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows)
-    parts = judging.parts(log, train, test, valid, split, test_share, seed, columns, say=None if quiet else say)
+    columns = dict(
+        user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows
+    )
+    parts = judging.parts(
+        log, train, test, valid, split, test_share, seed, columns, say=None if quiet else say
+    )
     found = judging.compare(
         recipes, parts, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed, quiet=quiet
     )
@@ -137,7 +155,9 @@ def evaluate(
     log: Annotated[Path, typer.Argument(help="The test log.", metavar="LOG")],
     k: o.K = 10,
     metrics: o.Metrics = None,
-    negatives: Annotated[Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")] = None,
+    negatives: Annotated[
+        Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")
+    ] = None,
     user: o.User = None,
     item: o.Item = None,
     value: o.Value = None,
@@ -240,7 +260,15 @@ def tune(
     set_threads(threads)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
     found = search(
-        method, data, fixed=settings or [], trials=trials, minutes=minutes, metric=metric, valid=valid, seed=seed, quiet=quiet
+        method,
+        data,
+        fixed=settings or [],
+        trials=trials,
+        minutes=minutes,
+        metric=metric,
+        valid=valid,
+        seed=seed,
+        quiet=quiet,
     )
     if json_to:
         _write_json(found, json_to)
@@ -265,7 +293,9 @@ def data_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
 @data_app.command("get")
 def data_get(
     name: Annotated[str, typer.Argument(help="A name from `matweave data list`.")],
-    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licence shown.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence shown.")
+    ] = False,
 ) -> None:
     """Download a public set, once: its licence is shown and must be accepted first."""
     from matweave.app.public import fetch
@@ -276,7 +306,9 @@ def data_get(
 def _read(
     log: Path, user: Any, item: Any, value: Any, time: Any, duplicates: str, on_bad_rows: str, quiet: bool
 ) -> Any:
-    columns = dict(user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows)
+    columns = dict(
+        user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows
+    )
     return o.read(log, **columns, say=None if quiet else say)
 
 

@@ -91,7 +91,9 @@ def self_test() -> list[dict[str, Any]]:
     jobs = {
         "implicit_als ranks seen items above others": lambda: ranks(ImplicitALS(rank=8, epochs=5)),
         "ease ranks seen items above others": lambda: ranks(EASE()),
-        "biased_mf lowers its objective": lambda: _falls(BiasedMF(rank=8, epochs=5).fit(log).history.objective),
+        "biased_mf lowers its objective": lambda: _falls(
+            BiasedMF(rank=8, epochs=5).fit(log).history.objective
+        ),
     }
     results = []
     for name, job in jobs.items():

@@ -13,9 +13,14 @@ from matweave.data.read import read_interactions
 User = Annotated[str | None, typer.Option("--user", help="Column of user ids (found by name if not given).")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of item ids.")]
 Value = Annotated[str | None, typer.Option("--value", help="Column of values; none for clicks.")]
-Time = Annotated[str | None, typer.Option("--time", help="Column of times: seconds, milliseconds or ISO dates.")]
+Time = Annotated[
+    str | None, typer.Option("--time", help="Column of times: seconds, milliseconds or ISO dates.")
+]
 Duplicates = Annotated[
-    str, typer.Option(help="A (user, item) seen twice: keep last or first, sum, or error.", rich_help_panel="Reading")
+    str,
+    typer.Option(
+        help="A (user, item) seen twice: keep last or first, sum, or error.", rich_help_panel="Reading"
+    ),
 ]
 BadRows = Annotated[
     str, typer.Option("--on-bad-rows", help="error, or drop (counted and told).", rich_help_panel="Reading")
@@ -25,7 +30,8 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default: all 
 K = Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the lists.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, NAME=VALUE; may be repeated.")]
 Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE|-", help="Write results as JSON to a file, or - for stdout.")
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="Write results as JSON to a file, or - for stdout."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Metrics = Annotated[

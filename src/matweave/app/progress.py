@@ -51,7 +51,9 @@ def _note(state: FitState) -> str:
     rate = state.epoch / state.seconds if state.seconds > 0 else 0.0
     parts = [f"objective {state.objective[-1]:.6g}", f"{rate:.3g} epochs/s"]
     if state.validation:
-        parts.append(f"validation {state.validation[-1][1]:.4f} (best {max(v for _, v in state.validation):.4f})")
+        parts.append(
+            f"validation {state.validation[-1][1]:.4f} (best {max(v for _, v in state.validation):.4f})"
+        )
     return ", ".join(parts)
 
 

@@ -115,7 +115,9 @@ def search(
     good = [row for row in history if "value" in row]
     if not good:
         why = history[0]["error"] if history else "no trial ended"
-        raise ConfigError(f"no trial of {name} ended well: {why}", where="tune", mend="mend that and try again")
+        raise ConfigError(
+            f"no trial of {name} ended well: {why}", where="tune", mend="mend that and try again"
+        )
     sign = -1 if metric in LOWER_IS_BETTER else 1
     best = max(good, key=lambda row: sign * row["value"])
     searched = {k: v for k, v in best["settings"].items()}
@@ -152,6 +154,8 @@ def _draw(trial: Any, name: str, span: Span | tuple) -> Any:
 
 
 def _tell(row: dict[str, Any], metric: str, spent: float) -> None:
-    settings = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row["settings"].items())
+    settings = ", ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row["settings"].items()
+    )
     result = f"{metric} {row['value']:.4f}" if "value" in row else f"failed: {row['error']}"
     say(f"trial {row['trial'] + 1}: {result} ({settings}; {row['seconds']:.1f} s, {spent:.0f} s in all)")

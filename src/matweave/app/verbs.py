@@ -207,6 +207,8 @@ def write_table(table: pa.Table, path: Path) -> None:
         csv.write_csv(table, sink)
     else:
         raise ConfigError(
-            f"{path} ends in neither .parquet nor .csv", where="--out", mend="name it recs.parquet or recs.csv"
+            f"{path} ends in neither .parquet nor .csv",
+            where="--out",
+            mend="name it recs.parquet or recs.csv",
         )
     write_atomically(path, sink.getvalue().to_pybytes())
