@@ -75,9 +75,9 @@ _ROOMS = {
 }
 
 __all__ = [
+    "EASE",
     "BiasedMF",
     "Csr",
-    "EASE",
     "ExplicitALS",
     "FactorModel",
     "ImplicitALS",

@@ -73,10 +73,10 @@ def environment() -> dict[str, Any]:
 
 def self_test() -> list[dict[str, Any]]:
     """Small jobs with known answers, each with its seconds and whether the answer was right."""
+    from matweave.data.simulate import simulate_log
     from matweave.factor.biased_mf import BiasedMF
     from matweave.factor.ease import EASE
     from matweave.factor.implicit_als import ImplicitALS
-    from matweave.data.simulate import simulate_log
 
     log = simulate_log(users=300, items=120, interactions=9_000, seed=0).log
 

@@ -120,7 +120,7 @@ def search(
         )
     sign = -1 if metric in LOWER_IS_BETTER else 1
     best = max(good, key=lambda row: sign * row["value"])
-    searched = {k: v for k, v in best["settings"].items()}
+    searched = best["settings"]
     given = {k: v for k, v in settings_of(base).items() if k in chosen}
     return {
         "method": name,
