@@ -1,11 +1,10 @@
 """Biased matrix factorization by stochastic gradient descent on a fixed grid of blocks.
 
 Model       r̂_uj = μ + b_u + c_j + x_u·y_j                        (Koren, Bell & Volinsky 2009, eq. 4)
-Objective   J = Σ_(u,j) (r_uj - r̂_uj)² + Σ_u n_u (λ_u |x_u|² + λ_b b_u²) + Σ_j n_j (λ_j |y_j|² + λ_b c_j²)
-            over the observed (u,j); n_u, n_j count a row's ratings; λ_u = λ (n_u / n̄)^(power - 1), so
-            power 1 is the usual penalty scaled by counts and power 0 is one weight for every row.
+Objective   J = Σ_(u,j) (r_uj - r̂_uj)² + λ (|x_u|² + |y_j|²) + λ_b (b_u² + c_j²)
+            over the observed (u,j), so that a row's penalty grows with its number of ratings (λ n_u |x_u|²).
 Step        with e = r - r̂ and rate γ (eq. 5 of the paper, simultaneous for both sides):
-            x_u += γ (e y_j - λ_u x_u)    y_j += γ (e x_u - λ_j y_j)
+            x_u += γ (e y_j - λ x_u)      y_j += γ (e x_u - λ y_j)
             b_u += γ_b (e - λ_b b_u)      c_j += γ_b (e - λ_b c_j)
 Blocks      Users and items are dealt at random into `side` groups of nearly equal numbers of ratings. Blocks on
             one generalised diagonal share no user and no item, so they run in parallel without locks and their
@@ -21,10 +20,11 @@ Checked by  tests/by_hand/biased_mf.py (NumPy, one rating at a time, the same or
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from math import isqrt
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numba import njit
@@ -67,20 +67,21 @@ class Grid:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Biased:
-    """The parameters of the model; the arrays are updated in place. Factor rows have `width(rank)` columns."""
+    """The parameters of the model; float32 arrays, which SGD updates in place (GD also takes
+    float64). Factor rows have `width(rank)` columns."""
 
     mean: float
-    user_bias: Floats
-    item_bias: Floats
-    user_factors: Floats
-    item_factors: Floats
+    user_bias: NDArray[Any]
+    item_bias: NDArray[Any]
+    user_factors: NDArray[Any]
+    item_factors: NDArray[Any]
 
     def copy(self) -> Biased:
         """The same numbers in arrays of their own."""
         parts = {name: value.copy() for name, value in self.arrays().items()}
         return replace(self, **parts)
 
-    def arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """The four arrays by name."""
         return {
             "user_bias": self.user_bias,
@@ -93,10 +94,9 @@ class Biased:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Penalty:
-    """What one rating of a row adds to the weight of its penalty: λ_u (n_users,), λ_j (n_items,), and λ_b."""
+    """λ and λ_b: what one rating adds to the weight of its rows' and biases' penalty."""
 
-    users: Floats
-    items: Floats
+    factors: float
     bias: float
 
 
@@ -180,45 +180,33 @@ def start(grid: Grid, *, rank: int, scale: float, seed: int) -> Biased:
     )
 
 
-def penalty(grid: Grid, *, regularization: float, bias_regularization: float, power: float = 1.0) -> Penalty:
-    """Per-rating penalty weights: λ (n / n̄)^(power - 1) for the factors, one weight for the biases."""
-
-    def scaled(counts: NDArray[np.int64]) -> Floats:
-        present = np.maximum(counts, 1)
-        typical = max(1.0, float(counts.sum()) / max(1, int((counts > 0).sum())))
-        return (regularization * (present / typical) ** (power - 1.0)).astype(np.float32)
-
-    return Penalty(
-        users=scaled(grid.user_counts), items=scaled(grid.item_counts), bias=float(bias_regularization)
-    )
-
-
 @cache
-def _step_kernel(columns: int):
+def _step_kernel(columns: int) -> Callable[..., Any]:
     """The step over one block, compiled for factor rows of `columns` floats (a multiple of LANES)."""
     one = np.float32(1)
 
     @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-    def step(users, items, values, low, high, x, y, b, c, mean, rate, bias_rate, user_pull, item_pull, pull):
+    def step(users, items, values, low, high, x, y, b, c, mean, rate, bias_rate, pull, bias_pull):
+        keep = one - rate * pull
         for t in range(low, high):
             u, j = users[t], items[t]
             dot = np.float32(0)
             for f in range(columns):
                 dot += x[u, f] * y[j, f]
             e = values[t] - (mean + b[u] + c[j] + dot)
-            b[u] += bias_rate * (e - pull * b[u])
-            c[j] += bias_rate * (e - pull * c[j])
-            keep_x, keep_y, push = one - rate * user_pull[u], one - rate * item_pull[j], rate * e
+            b[u] += bias_rate * (e - bias_pull * b[u])
+            c[j] += bias_rate * (e - bias_pull * c[j])
+            push = rate * e
             for f in range(columns):
                 xf, yf = x[u, f], y[j, f]
-                x[u, f] = keep_x * xf + push * yf
-                y[j, f] = keep_y * yf + push * xf
+                x[u, f] = keep * xf + push * yf
+                y[j, f] = keep * yf + push * xf
 
     return step
 
 
 @cache
-def _loss_kernel(columns: int):
+def _loss_kernel(columns: int) -> Callable[..., Any]:
     @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
     def loss(users, items, values, low, high, x, y, b, c, mean):
         total = 0.0
@@ -247,12 +235,11 @@ def epoch(
     rows, columns, shifts = random.permutation(side), random.permutation(side), random.permutation(side)
     kernel, log = _step_kernel(at.user_factors.shape[1]), _views(grid)
     x, y, b, c = at.user_factors, at.item_factors, at.user_bias, at.item_bias
-    numbers = tuple(np.float32(v) for v in (at.mean, rate, bias_rate))
-    pulls = (weight.users, weight.items, np.float32(weight.bias))
+    numbers = tuple(np.float32(v) for v in (at.mean, rate, bias_rate, weight.factors, weight.bias))
 
     def work(block: int) -> None:
         low, high = grid.starts[block], grid.starts[block + 1]
-        kernel(*log, low, high, x, y, b, c, *numbers, *pulls)
+        kernel(*log, low, high, x, y, b, c, *numbers)
 
     for shift in shifts:
         blocks = rows * side + columns[(np.arange(side) + shift) % side]
@@ -273,13 +260,16 @@ def squared_error(grid: Grid, at: Biased) -> float:
 
 
 def penalties(at: Biased, weight: Penalty, user_counts: NDArray, item_counts: NDArray) -> float:
-    """The penalty terms of J."""
-    x2 = np.einsum("uf,uf->u", at.user_factors, at.user_factors)
-    y2 = np.einsum("jf,jf->j", at.item_factors, at.item_factors)
-    b2, c2 = at.user_bias.astype(np.float64) ** 2, at.item_bias.astype(np.float64) ** 2
-    users = user_counts @ (weight.users * x2.astype(np.float64) + weight.bias * b2)
-    items = item_counts @ (weight.items * y2.astype(np.float64) + weight.bias * c2)
-    return float(users + items)
+    """The penalty terms of J, from the number of ratings of each user and item."""
+    sides = (
+        (user_counts, at.user_factors, at.user_bias),
+        (item_counts, at.item_factors, at.item_bias),
+    )
+    total = 0.0
+    for counts, factors, bias in sides:
+        squares = np.einsum("uf,uf->u", factors, factors).astype(np.float64)
+        total += float(counts @ (weight.factors * squares + weight.bias * bias.astype(np.float64) ** 2))
+    return total
 
 
 def objective(grid: Grid, at: Biased, weight: Penalty) -> float:
