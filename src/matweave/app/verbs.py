@@ -127,7 +127,7 @@ def split(
     if kind == "time":
         return split_by_time(log, test=test, valid=valid)
     if kind == "leave-last":
-        return split_leave_last_out(log, valid=bool(valid))
+        return split_leave_last_out(log, valid=1 if valid else 0)
     if kind == "random":
         return split_randomly(log, test=test, valid=valid, seed=seed)
     if kind == "by-user":
