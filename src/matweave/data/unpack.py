@@ -6,7 +6,8 @@ unpacked at all. Files are written into a fresh folder beside the target and mov
 whole (zip: each CRC; gzip: its checksum), never more bytes than the archive declared, and not at all
 where the disk has less room than that.
 
-A single folder at the top (`ml-1m/ratings.dat`) is taken off, so that a set lies in its own folder.
+A single folder at the top (`ml-1m/ratings.dat`) is taken off, so that a set lies in its own folder; the
+`__MACOSX` folder that one system adds to archives is not unpacked.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ _CHUNK = 1 << 20
 
 
 @final
+class BrokenArchive(DownloadError):
+    """The file is not a whole archive, or not one that may be unpacked: it is of no use, here or again."""
+
+
+@final
 @dataclass(frozen=True, kw_only=True)
 class _Member:
     name: str
@@ -46,7 +52,8 @@ def is_archive(name: str) -> bool:
 def unpack(archive: Path, folder: Path) -> list[Path]:
     """Unpack a .zip, .tar.gz or .tgz below `folder`; returns the files written.
 
-    Raises DownloadError where it is no whole archive, has an unsafe member, or does not fit.
+    Raises BrokenArchive where it is no whole archive or has an unsafe member, DownloadError where it
+    cannot be written.
     """
     try:
         with _opened(archive) as members:
@@ -81,7 +88,8 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 def _opened(archive: Path) -> Iterator[list[_Member]]:
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(archive) as opened:
-            yield [_zip_member(opened, info) for info in opened.infolist() if not info.is_dir()]
+            infos = [info for info in opened.infolist() if not info.is_dir()]
+            yield [_zip_member(opened, i) for i in infos if not i.filename.startswith("__MACOSX/")]
     else:
         with tarfile.open(archive, "r:gz") as opened:
             yield [_tar_member(opened, info) for info in opened.getmembers() if not info.isdir()]
@@ -117,7 +125,7 @@ def _places(archive: Path, members: list[_Member]) -> list[PurePosixPath]:
     folded = Counter(str(p).casefold() for p in places)
     problems += [f"{p!r} stands there {times} times" for p, times in folded.items() if times > 1]
     if problems:
-        raise DownloadError(
+        raise BrokenArchive(
             f"{archive.name} is unsafe, and nothing of it was unpacked: " + "; ".join(problems[:10]),
             where=str(archive),
             mend="do not use this file; report it to the publisher of the data",
@@ -146,11 +154,11 @@ def _move(source: Path, to: Path) -> Path:
     return to
 
 
-def _not_whole(archive: Path, error: Exception) -> DownloadError:
+def _not_whole(archive: Path, error: Exception) -> BrokenArchive:
     with open(archive, "rb") as file:
         page = file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html"))
     what = "a web page, not an archive" if page else f"not a whole archive ({error or type(error).__name__})"
-    return DownloadError(
+    return BrokenArchive(
         f"{archive.name} is {what}",
         where=str(archive),
         mend="open the address in a browser to see what it sends"
