@@ -37,12 +37,12 @@ def discounts(k: int) -> np.ndarray:
     >>> discounts(3).round(4).tolist()
     [1.0, 0.6309, 0.5]
     """
-    return 1 / np.log2(np.arange(2, k + 2))
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
 
 
 def hit_rate(hits: Hits, k: int) -> np.ndarray:
     """1 where at least one of the first k entries is relevant, else 0; float64 (n,), NaN where nothing is relevant."""
-    return _judged(hits, _cut(hits, k).any(axis=1).astype(np.float64))
+    return _judged(hits, np.asarray(_cut(hits, k).any(axis=1), np.float64))
 
 
 def precision(hits: Hits, k: int) -> np.ndarray:

@@ -67,8 +67,8 @@ def _of_hits(formula: Callable[[Hits, int], np.ndarray], doc: str, needs: tuple[
 
 def _diversity(e: Any, k: int) -> np.ndarray:
     if e.vectors is not None:
-        return beyond.diversity(*e.lists, k, e.vectors)
-    return beyond.diversity_of_audiences(*e.lists, k, e.item_users, e.n_users)
+        return beyond.diversity(e.codes, e.counts, k, e.vectors)
+    return beyond.diversity_of_audiences(e.codes, e.counts, k, e.item_users, e.n_users)
 
 
 def _of_lists(
@@ -123,7 +123,7 @@ METRICS: Mapping[str, Metric] = {
         _of_hits(ranking.mrr, "one over the position of the first hit"),
         _of_lists(
             "coverage",
-            lambda e, k: beyond.coverage(*e.lists, k, e.n_items),
+            lambda e, k: beyond.coverage(e.codes, e.counts, k, e.n_items),
             ("n_items",),
             True,
             False,
@@ -131,7 +131,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         _of_lists(
             "gini",
-            lambda e, k: beyond.gini(*e.lists, k, e.n_items),
+            lambda e, k: beyond.gini(e.codes, e.counts, k, e.n_items),
             ("n_items",),
             False,
             False,
@@ -139,7 +139,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         _of_lists(
             "novelty",
-            lambda e, k: beyond.novelty(*e.lists, k, e.popularity, e.n_users),
+            lambda e, k: beyond.novelty(e.codes, e.counts, k, e.popularity, e.n_users),
             ("popularity", "n_users"),
             True,
             True,
@@ -155,7 +155,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         _of_lists(
             "popularity_lift",
-            lambda e, k: beyond.popularity_lift(*e.lists, k, e.popularity, e.histories),
+            lambda e, k: beyond.popularity_lift(e.codes, e.counts, k, e.popularity, e.histories),
             ("popularity", "histories"),
             None,
             True,
