@@ -16,6 +16,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matweave.data.interactions import Interactions
+    from matweave.data.vocabulary import Vocabulary
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -151,20 +152,37 @@ def report_split(
 
 def _measure(name: str, part: Interactions, train: Interactions, folded: Interactions | None) -> PartReport:
     timed = part.times is not None and len(part) > 0
-    _, users = train.users.encode(part.users.ids)
-    _, items = train.items.encode(part.items.ids)
-    given = users if folded is None else users | folded.users.encode(part.users.ids)[1]
+    users, items = (
+        _seen(part.users, train.users, train.user_codes),
+        _seen(part.items, train.items, train.item_codes),
+    )
+    given = users if folded is None else users | _seen(part.users, folded.users, folded.user_codes)
+    mine, theirs = _present(part.user_codes, part.n_users), _present(part.item_codes, part.n_items)
     return PartReport(
         name=name,
         rows=len(part),
-        users=part.n_users,
-        items=part.n_items,
+        users=int(mine.sum()),
+        items=int(theirs.sum()),
         first=int(part.times.min()) if timed else None,  # pyright: ignore[reportOptionalMemberAccess]
         last=int(part.times.max()) if timed else None,  # pyright: ignore[reportOptionalMemberAccess]
-        unseen_users=int(np.count_nonzero(~users)),
-        unseen_items=int(np.count_nonzero(~items)),
+        unseen_users=int(np.count_nonzero(mine & ~users)),
+        unseen_items=int(np.count_nonzero(theirs & ~items)),
         lost_rows=int(np.count_nonzero(~(given[part.user_codes] & items[part.item_codes]))),
     )
+
+
+def _seen(ids: Vocabulary, by: Vocabulary, codes: np.ndarray) -> np.ndarray:
+    """Which ids have a row among those coded; an id without rows is not seen, though a vocabulary names it."""
+    at, known = by.encode(ids.ids)
+    known = known.copy()
+    known[known] = _present(codes, len(by))[at[known]]
+    return known
+
+
+def _present(codes: np.ndarray, size: int) -> np.ndarray:
+    present = np.zeros(size, bool)
+    present[codes] = True
+    return present
 
 
 def count_shared_pairs(train: Interactions, other: Interactions) -> int:
