@@ -40,6 +40,10 @@ LANES = 16
 """Factor rows are padded with zeros to a multiple of this, so that the loops over them have no remainder."""
 
 
+PARTS = ("user_bias", "item_bias", "user_factors", "item_factors")
+"""The arrays of `Biased`."""
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Grid:
@@ -83,12 +87,7 @@ class Biased:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The four arrays by name."""
-        return {
-            "user_bias": self.user_bias,
-            "item_bias": self.item_bias,
-            "user_factors": self.user_factors,
-            "item_factors": self.item_factors,
-        }
+        return {name: getattr(self, name) for name in PARTS}
 
 
 @final
@@ -159,8 +158,8 @@ def _gather_blocks(users, items, values, order, user_group, item_group, side):
     return starts, u, i, r
 
 
-def start(grid: Grid, *, rank: int, scale: float, seed: int) -> Biased:
-    """Zero biases and normal factors of standard deviation `scale`; the mean is that of the values.
+def start(n_users: int, n_items: int, *, mean: float, rank: int, scale: float, seed: int) -> Biased:
+    """Zero biases and normal factors of standard deviation `scale`.
 
     Small factors matter: the bias terms settle first, and the factors grow only where the data pull them,
     which is most of the regularization of an early stop.
@@ -172,11 +171,11 @@ def start(grid: Grid, *, rank: int, scale: float, seed: int) -> Biased:
         return rows
 
     return Biased(
-        mean=float(grid.values.mean(dtype=np.float64)) if len(grid.values) else 0.0,
-        user_bias=np.zeros(grid.n_users, np.float32),
-        item_bias=np.zeros(grid.n_items, np.float32),
-        user_factors=factors(grid.n_users, "users"),
-        item_factors=factors(grid.n_items, "items"),
+        mean=mean,
+        user_bias=np.zeros(n_users, np.float32),
+        item_bias=np.zeros(n_items, np.float32),
+        user_factors=factors(n_users, "users"),
+        item_factors=factors(n_items, "items"),
     )
 
 
@@ -268,7 +267,8 @@ def penalties(at: Biased, weight: Penalty, user_counts: NDArray, item_counts: ND
     total = 0.0
     for counts, factors, bias in sides:
         squares = np.einsum("uf,uf->u", factors, factors).astype(np.float64)
-        total += float(counts @ (weight.factors * squares + weight.bias * bias.astype(np.float64) ** 2))
+        rows = weight.factors * squares + weight.bias * bias.astype(np.float64) ** 2
+        total += float((counts * rows).sum())  # not a BLAS dot: its order depends on the number of threads
     return total
 
 

@@ -25,7 +25,7 @@ from scipy.linalg import qr
 
 from matweave.linalg.gram import columns_of, pieces
 from matweave.randomness import child
-from matweave.threads import in_parallel
+from matweave.threads import blas_threads, in_parallel
 
 Floats = NDArray[np.float32]
 
@@ -63,6 +63,14 @@ def randomized_svd(
     columns = columns_of(indptr, indices, n_columns)
     across = (indptr, indices, values)
     down = (columns.starts, columns.rows, values[columns.places])
+    # BLAS on one thread: on several its sums, and so the bits, depend on their number
+    with blas_threads(1):
+        return _triplets(across, down, n_columns, rank, wide, iterations, seed)
+
+
+def _triplets(
+    across: tuple, down: tuple, n_columns: int, rank: int, wide: int, iterations: int, seed: int
+) -> Triplets:
     y = product(*across, child(seed, "svd", "start").standard_normal((n_columns, wide), np.float32))
     for _ in range(iterations):
         y = product(*across, _orthonormal(product(*down, _orthonormal(y))))
