@@ -97,9 +97,7 @@ def test_by_time_is_a_partition_in_order(log, test, valid):
 
 def timed(times):
     n = len(times)
-    return Interactions.from_codes(
-        np.zeros(n), np.arange(n), values=np.arange(n), times=np.array(times) * DAY
-    )
+    return Interactions.from_codes([0] * n, np.arange(n), values=np.arange(n), times=np.array(times) * DAY)
 
 
 def test_by_time_keeps_ties_on_the_later_side_and_tells():
