@@ -1,7 +1,7 @@
-"""Compressed sparse rows: who touched what, in the one form that every kernel reads.
+"""Sparse matrices by row: the shape in which every method reads a log.
 
-Rows hold their column indices in rising order. Building is two counting sorts (by column, then by row),
-so it is stable, linear, and the transpose costs one more; the kernels release the GIL.
+`Csr` is SciPy's CSR with what the rest of the house relies on made sure of: int64 offsets, int32 column
+numbers sorted within each row without repeats, float32 values or none at all where every entry is 1.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from typing import Any, final
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 
+from matweave.data.counting import faults, group, transpose
 from matweave.errors import DataError
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Csr:
-    """A sparse matrix by rows.
+    """A sparse matrix by row. Raises DataError for arrays that are not one.
 
-    indptr int64 (rows + 1,), indices int32 (nnz,) rising within a row, values float32 (nnz,) or None (all 1).
+    indptr (rows + 1,) int64; indices (nnz,) int32, rising within a row; values (nnz,) float32, or None
+    where every entry is 1.
 
-    >>> m = Csr.from_pairs([0, 1, 1], [2, 0, 2], values=[5, 3, 1], shape=(2, 3))
-    >>> m.row(1)
-    (array([0, 2], dtype=int32), array([3., 1.], dtype=float32))
-    >>> m.transpose().row(2)
-    (array([0, 1], dtype=int32), array([5., 1.], dtype=float32))
+    >>> m = Csr.from_pairs([1, 0, 1], [2, 0, 1], [5.0, 3.0, 4.0], shape=(2, 3))
+    >>> m.indptr.tolist(), m.indices.tolist(), m.values.tolist()
+    ([0, 1, 3], [0, 1, 2], [3.0, 4.0, 5.0])
     """
 
     indptr: np.ndarray
@@ -37,125 +36,123 @@ class Csr:
     n_columns: int
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.indptr.dtype != np.int64 or self.indices.dtype != np.int32:
-            problems.append(
-                f"indptr is {self.indptr.dtype} and indices {self.indices.dtype}, not int64 and int32"
-            )
-        if self.values is not None and self.values.dtype != np.float32:
-            problems.append(f"values are {self.values.dtype}, not float32")
-        if len(self.indptr) < 1 or self.indptr[-1] != len(self.indices):
-            problems.append(f"indptr ends at {self.indptr[-1:]} for {len(self.indices)} indices")
+        problem = self._problem()
+        if problem:
+            raise DataError(problem, where="Csr", mend="build it with Csr.from_pairs or Csr.from_scipy")
+
+    def _problem(self) -> str | None:
+        wanted = (("indptr", self.indptr, np.int64), ("indices", self.indices, np.int32))
+        if self.values is not None:
+            wanted += (("values", self.values, np.float32),)
+        for name, array, dtype in wanted:
+            if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+                return f"{name} is not a 1-d array of {np.dtype(dtype)}"
+        if not len(self.indptr) or self.indptr[0] != 0 or self.indptr[-1] != len(self.indices):
+            return f"indptr does not run from 0 to the {len(self.indices)} entries"
         if self.values is not None and len(self.values) != len(self.indices):
-            problems.append(f"{len(self.values)} values for {len(self.indices)} indices")
-        if problems:
+            return f"{len(self.values)} values for {len(self.indices)} indices"
+        fault = faults(self.indptr, self.indices, np.int64(self.n_columns))
+        if fault:
+            return (
+                "indptr falls",
+                f"an index is not in 0..{self.n_columns - 1}",
+                "a row's indices are not rising: unsorted, or the same entry twice",
+            )[fault - 1]
+        return None
+
+    @staticmethod
+    def from_pairs(rows: Any, columns: Any, values: Any = None, shape: tuple[int, int] | None = None) -> Csr:
+        """The matrix of entries (rows[i], columns[i]) with values[i], each pair at most once.
+
+        shape: (rows, columns); the smallest that holds the pairs where not given. Raises DataError for
+        pairs out of the shape, arrays of different lengths, or a pair given twice.
+        """
+        rows, columns = np.asarray(rows), np.asarray(columns)
+        values = None if values is None else np.ascontiguousarray(values, np.float32)
+        lengths = {len(rows), len(columns), len(rows) if values is None else len(values)}
+        if len(lengths) > 1:
             raise DataError(
-                "; ".join(problems), where="Csr", mend="build it with Csr.from_pairs or from_scipy"
+                f"rows, columns and values have different lengths: {sorted(lengths)}",
+                where="Csr.from_pairs",
+                mend="give one of each for every entry",
             )
+        if shape is None:
+            shape = int(rows.max(initial=-1)) + 1, int(columns.max(initial=-1)) + 1
+        n_rows, n_columns = shape
+        for name, codes, bound in (("row", rows, n_rows), ("column", columns, n_columns)):
+            if len(codes) and (codes.min() < 0 or codes.max() >= bound):
+                raise DataError(
+                    f"a {name} is not in 0..{bound - 1}",
+                    where="Csr.from_pairs",
+                    mend="give a shape that holds every pair",
+                )
+        rows = np.ascontiguousarray(rows, np.int32)
+        columns = np.ascontiguousarray(columns, np.int32)
+        by_column = group(columns, rows, values, n_columns)
+        indptr, indices, weights = transpose(*by_column, n_rows)
+        return Csr(indptr=indptr, indices=indices, values=weights, n_columns=n_columns)
+
+    @staticmethod
+    def from_scipy(matrix: Any) -> Csr:
+        """From any SciPy sparse matrix or array; entries at the same place are summed, as SciPy does."""
+        m = sp.csr_array(matrix, copy=True)
+        m.sum_duplicates()
+        m.sort_indices()
+        return Csr(
+            indptr=m.indptr.astype(np.int64),
+            indices=m.indices.astype(np.int32),
+            values=m.data.astype(np.float32),
+            n_columns=int(matrix.shape[1]),
+        )
 
     @property
     def n_rows(self) -> int:
+        """Number of rows."""
         return len(self.indptr) - 1
 
     @property
     def nnz(self) -> int:
+        """Number of entries."""
         return len(self.indices)
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
         return self.n_rows, self.n_columns
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """Entries of each row, int64."""
+        """Entries of each row, (rows,) int64."""
         return np.diff(self.indptr)
 
-    def row(self, at: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Columns and values of one row."""
-        cut = slice(self.indptr[at], self.indptr[at + 1])
-        return self.indices[cut], None if self.values is None else self.values[cut]
-
-    def rows(self, at: Any) -> Csr:
-        """Some rows, in the order given; a row may be asked for twice."""
-        at = np.ascontiguousarray(at, dtype=np.int64)
-        if len(at) and (at.min() < 0 or at.max() >= self.n_rows):
-            raise DataError(
-                f"rows outside 0..{self.n_rows - 1}", where="Csr.rows", mend="give codes of this matrix"
-            )
-        indptr = np.zeros(len(at) + 1, np.int64)
-        np.cumsum(self.counts[at], out=indptr[1:])
-        indices = np.empty(indptr[-1], np.int32)
-        _gather(self.indptr, self.indices, at, indptr, indices)
-        values = None
-        if self.values is not None:
-            values = np.empty(indptr[-1], np.float32)
-            _gather(self.indptr, self.values, at, indptr, values)
-        return Csr(indptr=indptr, indices=indices, values=values, n_columns=self.n_columns)
-
-    def transpose(self) -> Csr:
-        """Columns as rows; O(nnz)."""
-        rows = np.repeat(np.arange(self.n_rows, dtype=np.int32), self.counts)
-        indptr, order = group(self.indices, self.n_columns)
-        values = None if self.values is None else self.values[order]
-        return Csr(indptr=indptr, indices=rows[order], values=values, n_columns=self.n_rows)
-
     def weights(self) -> np.ndarray:
-        """The values, or ones where there are none; float32 (nnz,)."""
+        """The values, (nnz,) float32; ones where there are none."""
         return np.ones(self.nnz, np.float32) if self.values is None else self.values
 
+    def row(self, i: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Columns and values (or None) of row i, as views."""
+        cut = slice(self.indptr[i], self.indptr[i + 1])
+        return self.indices[cut], None if self.values is None else self.values[cut]
+
+    def rows(self, codes: Any) -> Csr:
+        """The matrix of the rows at `codes`, in that order; a row may be taken more than once."""
+        codes = np.asarray(codes)
+        if len(codes) and (codes.min() < 0 or codes.max() >= self.n_rows):
+            raise DataError(
+                f"a row is not in 0..{self.n_rows - 1}", where="Csr.rows", mend="give codes of this matrix"
+            )
+        codes = codes.astype(np.int64)
+        indptr = np.zeros(len(codes) + 1, np.int64)
+        np.cumsum(self.indptr[codes + 1] - self.indptr[codes], out=indptr[1:])
+        at = np.arange(indptr[-1]) + np.repeat(self.indptr[codes] - indptr[:-1], np.diff(indptr))
+        values = None if self.values is None else self.values[at]
+        return Csr(indptr=indptr, indices=self.indices[at], values=values, n_columns=self.n_columns)
+
+    def transpose(self) -> Csr:
+        """The matrix by column: rows become columns."""
+        indptr, indices, values = transpose(self.indptr, self.indices, self.values, self.n_columns)
+        return Csr(indptr=indptr, indices=indices, values=values, n_columns=self.n_rows)
+
     def scipy(self) -> sp.csr_array:
-        """The same matrix for SciPy; shares memory with this one."""
-        matrix = sp.csr_array((self.weights(), self.indices, self.indptr), shape=self.shape)
-        matrix.has_sorted_indices = True
-        return matrix
-
-    @staticmethod
-    def from_scipy(matrix: Any) -> Csr:
-        """From any SciPy sparse matrix; entries named twice are summed, as SciPy does."""
-        matrix = sp.csr_array(matrix, dtype=np.float32, copy=True)
-        matrix.sum_duplicates()
-        return Csr(
-            indptr=matrix.indptr.astype(np.int64),
-            indices=matrix.indices.astype(np.int32),
-            values=matrix.data,
-            n_columns=int(matrix.shape[1]),
-        )
-
-    @staticmethod
-    def from_pairs(rows: Any, columns: Any, values: Any = None, *, shape: tuple[int, int]) -> Csr:
-        """From coordinates, each at most once; the order of the pairs does not matter."""
-        rows, columns = np.asarray(rows, np.int32), np.asarray(columns, np.int32)
-        _, by_column = group(columns, shape[1])
-        indptr, by_row = group(rows[by_column], shape[0])
-        order = by_column[by_row]
-        given = None if values is None else np.asarray(values, np.float32)[order]
-        return Csr(indptr=indptr, indices=columns[order], values=given, n_columns=shape[1])
-
-
-def group(codes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A stable counting sort: `indptr` int64 (count + 1,) and the order int64 (n,) that groups the codes.
-
-    >>> group(np.array([1, 0, 1], np.int32), 2)
-    (array([0, 1, 3]), array([1, 0, 2]))
-    """
-    indptr = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(codes, minlength=count), out=indptr[1:])
-    order = np.empty(len(codes), np.int64)
-    _order(codes, indptr[:-1].copy(), order)
-    return indptr, order
-
-
-@njit(nogil=True, cache=True)
-def _order(codes, cursor, order):
-    for i in range(len(codes)):
-        c = codes[i]
-        order[cursor[c]] = i
-        cursor[c] += 1
-
-
-@njit(nogil=True, cache=True)
-def _gather(indptr, source, at, out_indptr, out):
-    for r in range(len(at)):
-        start, put = indptr[at[r]], out_indptr[r]
-        for i in range(out_indptr[r + 1] - put):
-            out[put + i] = source[start + i]
+        """As a SciPy array; the arrays are shared, but for the ones where there are no values."""
+        return sp.csr_array((self.weights(), self.indices, self.indptr), shape=self.shape)

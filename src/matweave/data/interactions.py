@@ -1,27 +1,31 @@
-"""The log: who met what, how much, and when; at most one row for each user and item."""
+"""The log: who had to do with what, how much, and when, in its original order.
+
+Ids are kept once, in two vocabularies; a row is two codes, and a value and a time where the log has them.
+A (user, item) stands in at most one row: `Interactions.of` merges the others as told (see `duplicates`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
 
-from matweave.data.csr import Csr, group
+from matweave.data.csr import Csr
+from matweave.data.duplicates import check_policy, merge
 from matweave.data.frames import as_frame
 from matweave.data.vocabulary import Vocabulary
-from matweave.errors import ConfigError, DataError, nearest
-
-DUPLICATES = ("last", "first", "sum", "error")
+from matweave.errors import DataError, listed
+from matweave.threads import in_parallel
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Recoded:
-    """Rows of a log laid over other vocabularies, and what found no place there."""
+    """A log laid over other vocabularies: its matrix there, and what is not in them."""
 
     matrix: Csr
     unknown_users: int
@@ -32,15 +36,16 @@ class Recoded:
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interactions:
-    """A log in its original row order.
+    """A log of n rows, at most one for each (user, item), in its original order.
 
-    user_codes, item_codes int32 (n,); values float32 (n,) or None (every row counts 1); times int64 (n,)
-    microseconds since 1970 UTC, or None. frame: the kind of frame it came from. report: what the reader
-    chose, dropped and merged, in plain lines.
+    user_codes, item_codes (n,) int32 into the vocabularies; values (n,) float32, None for clicks; times (n,)
+    int64 microseconds since 1970 UTC, None where unknown; frame: the caller's kind of data frame; report:
+    what was chosen, dropped and merged on the way, as plain lines. Raises DataError for arrays that do not
+    fit together.
 
-    >>> log = Interactions.from_codes([0, 0, 1], [1, 0, 1], values=[4, 2, 5])
-    >>> len(log), log.n_users, log.n_items, log.by_user.row(0)
-    (3, 2, 2, (array([0, 1], dtype=int32), array([2., 4.], dtype=float32)))
+    >>> log = Interactions.of(users=["u", "v", "u"], items=["a", "a", "a"], values=[1, 2, 3])
+    >>> len(log), log.n_users, log.n_items, log.values.tolist(), log.report
+    (2, 2, 1, [2.0, 3.0], ('1 row merged: 1 (user, item) pair repeated; the last of each was kept',))
     """
 
     users: Vocabulary
@@ -52,36 +57,196 @@ class Interactions:
     frame: str = "arrow"
     report: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        n = len(self.user_codes)
+        problems = []
+        for name, array, dtype in (
+            ("user_codes", self.user_codes, np.int32),
+            ("item_codes", self.item_codes, np.int32),
+            ("values", self.values, np.float32),
+            ("times", self.times, np.int64),
+        ):
+            if array is not None and (array.dtype != dtype or array.shape != (n,)):
+                problems.append(
+                    f"{name} is {array.dtype} {array.shape}, but must be {np.dtype(dtype)} ({n},)"
+                )
+        for name, codes, bound in (
+            ("user_codes", self.user_codes, len(self.users)),
+            ("item_codes", self.item_codes, len(self.items)),
+        ):
+            if len(codes) and (codes.min() < 0 or codes.max() >= bound):
+                problems.append(f"{name} are not all in 0..{bound - 1}")
+        if problems:
+            raise DataError(
+                "\n".join(problems),
+                where="Interactions",
+                mend="build logs with Interactions.of or from_codes",
+            )
+
+    @staticmethod
+    def of(
+        *,
+        users: Any,
+        items: Any,
+        values: Any = None,
+        times: Any = None,
+        duplicates: str = "last",
+        frame: str = "arrow",
+        report: Sequence[str] = (),
+    ) -> Interactions:
+        """A log from columns of ids, numbers, and microseconds since 1970, all of one length."""
+        user_ids, user_codes = Vocabulary.of(users)
+        item_ids, item_codes = Vocabulary.of(items)
+        return Interactions._merged(
+            user_ids,
+            item_ids,
+            user_codes,
+            item_codes,
+            values=None if values is None else np.ascontiguousarray(values, np.float32),
+            times=None if times is None else np.ascontiguousarray(times, np.int64),
+            duplicates=duplicates,
+            frame=frame,
+            report=report,
+        )
+
+    @staticmethod
+    def from_codes(
+        user_codes: Any,
+        item_codes: Any,
+        values: Any = None,
+        times: Any = None,
+        n_users: int | None = None,
+        n_items: int | None = None,
+        user_ids: Any = None,
+        item_ids: Any = None,
+        *,
+        duplicates: str = "last",
+        frame: str = "arrow",
+        report: Sequence[str] = (),
+    ) -> Interactions:
+        """A log from codes; the ids are the codes themselves where none are given.
+
+        Raises DataError for codes out of range, values that are not finite, or, if asked to, duplicates.
+
+        >>> log = Interactions.from_codes([0, 1, 1], [0, 0, 2], user_ids=["ann", "bob"])
+        >>> log.to_frame().to_pydict()
+        {'user': ['ann', 'bob', 'bob'], 'item': [0, 0, 2]}
+        """
+
+        def vocabulary(codes: np.ndarray, n: int | None, ids: Any) -> Vocabulary:
+            if ids is None:
+                ids = np.arange(int(codes.max(initial=-1)) + 1 if n is None else n)
+            return Vocabulary(ids=ids if isinstance(ids, (pa.Array, pa.ChunkedArray)) else pa.array(ids))
+
+        u, j = _int32(user_codes, "user_codes"), _int32(item_codes, "item_codes")
+        v = None if values is None else np.ascontiguousarray(values, np.float32)
+        if v is not None and not np.isfinite(v).all():
+            raise DataError(
+                f"{np.count_nonzero(~np.isfinite(v))} values are not finite",
+                where="Interactions.from_codes",
+                mend="leave those rows out",
+            )
+        t = None if times is None else np.ascontiguousarray(times, np.int64)
+        users, items = vocabulary(u, n_users, user_ids), vocabulary(j, n_items, item_ids)
+        return Interactions._merged(
+            users, items, u, j, values=v, times=t, duplicates=duplicates, frame=frame, report=report
+        )
+
+    @staticmethod
+    def _merged(
+        users: Vocabulary,
+        items: Vocabulary,
+        user_codes: np.ndarray,
+        item_codes: np.ndarray,
+        *,
+        values: np.ndarray | None,
+        times: np.ndarray | None,
+        duplicates: str,
+        frame: str,
+        report: Sequence[str],
+    ) -> Interactions:
+        check_policy(duplicates, "Interactions")
+        log = Interactions(
+            users=users,
+            items=items,
+            user_codes=user_codes,
+            item_codes=item_codes,
+            values=values,
+            times=times,
+            frame=frame,
+            report=tuple(report),
+        )
+        return log.merge_duplicates(duplicates)
+
+    def merge_duplicates(self, policy: str) -> Interactions:
+        """The log with one row for each (user, item); how many were merged is told in the report.
+
+        Raises DataError for a repeated pair where the policy is "error".
+        """
+        found = merge(
+            self.user_codes, self.item_codes, self.values, self.times, policy, self.n_users, self.n_items
+        )
+        values = self.values if found.sums is None else found.sums
+        if found.kept is None:
+            return self if values is self.values else replace(self, values=values)
+        if policy == "error":
+            raise DataError(
+                f"{found.pairs:,} (user, item) pairs stand in more than one row: {self._repeated()}",
+                where="duplicates='error'",
+                mend="merge them: duplicates='last', 'first' or 'sum'",
+            )
+        was = {"sum": "their values were summed", "first": "the first of each was kept"}.get(
+            policy, "the last of each was kept"
+        )
+        if policy == "sum" and self.values is None:
+            was = "values count the rows of each"
+        told = (
+            f"{_count(found.lost, 'row')} merged: {_count(found.pairs, '(user, item) pair')} repeated; {was}"
+        )
+        columns = (self.user_codes, self.item_codes, values, self.times)
+        u, j, v, t = in_parallel(lambda c: None if c is None else c[found.kept], [(c,) for c in columns])
+        return replace(self, user_codes=u, item_codes=j, values=v, times=t, report=(*self.report, told))
+
+    def _repeated(self) -> str:
+        """Some pairs that repeat, as ids."""
+        pair = self.user_codes.astype(np.int64) * max(self.n_items, 1) + self.item_codes
+        _, first, counts = np.unique(pair, return_index=True, return_counts=True)
+        at = np.sort(first[counts > 1])[:3]
+        users, items = self.users.decode(self.user_codes[at]), self.items.decode(self.item_codes[at])
+        return listed(list(zip(users.to_pylist(), items.to_pylist(), strict=True)))
+
     def __len__(self) -> int:
         return len(self.user_codes)
 
     @property
     def n_users(self) -> int:
+        """Users of the vocabulary."""
         return len(self.users)
 
     @property
     def n_items(self) -> int:
+        """Items of the vocabulary."""
         return len(self.items)
 
     @cached_property
     def by_user(self) -> Csr:
-        """users x items."""
-        return Csr.from_pairs(
-            self.user_codes, self.item_codes, self.values, shape=(self.n_users, self.n_items)
-        )
+        """The matrix users x items; made once and kept."""
+        return Csr.from_pairs(self.user_codes, self.item_codes, self.values, (self.n_users, self.n_items))
 
     @cached_property
     def by_item(self) -> Csr:
-        """items x users."""
-        return Csr.from_pairs(
-            self.item_codes, self.user_codes, self.values, shape=(self.n_items, self.n_users)
-        )
+        """The matrix items x users; made once and kept."""
+        return self.by_user.transpose()
 
     def take(self, rows: Any) -> Interactions:
-        """Some rows, with vocabularies of what is in them; the order of codes is kept."""
+        """The rows at positions (int) or under a mask (bool), in the order given, each at most once.
+
+        The vocabularies hold what is present in them, in the order that they had.
+        """
         rows = np.asarray(rows)
-        users, user_codes = _compact(self.users, self.user_codes[rows])
-        items, item_codes = _compact(self.items, self.item_codes[rows])
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
+        user_codes, users = _compact(self.user_codes[rows], self.users)
+        item_codes, items = _compact(self.item_codes[rows], self.items)
         return Interactions(
             users=users,
             items=items,
@@ -90,158 +255,58 @@ class Interactions:
             values=None if self.values is None else self.values[rows],
             times=None if self.times is None else self.times[rows],
             frame=self.frame,
+            report=self.report,
         )
 
     def recode(self, users: Vocabulary, items: Vocabulary) -> Recoded:
-        """The rows whose user and item are both in the given vocabularies, as users x items."""
-        user_map, user_known = users.encode(self.users.ids)
-        item_map, item_known = items.encode(self.items.ids)
-        keep = user_known[self.user_codes] & item_known[self.item_codes]
-        matrix = Csr.from_pairs(
-            user_map[self.user_codes[keep]],
-            item_map[self.item_codes[keep]],
-            None if self.values is None else self.values[keep],
-            shape=(len(users), len(items)),
-        )
+        """The rows whose user and item are both in the given vocabularies, as a matrix over their codes.
+
+        Counted beside it: distinct users and items of this log that are not in them, and the rows lost.
+        """
+        u, users_known = users.encode(self.users.ids)
+        j, items_known = items.encode(self.items.ids)
+        kept = users_known[self.user_codes] & items_known[self.item_codes]
+        values = None if self.values is None else self.values[kept]
+        rows, columns = u[self.user_codes[kept]], j[self.item_codes[kept]]
         return Recoded(
-            matrix=matrix,
-            unknown_users=int((~user_known).sum()),
-            unknown_items=int((~item_known).sum()),
-            lost_rows=int((~keep).sum()),
+            matrix=Csr.from_pairs(rows, columns, values, (len(users), len(items))),
+            unknown_users=int(np.count_nonzero(~users_known)),
+            unknown_items=int(np.count_nonzero(~items_known)),
+            lost_rows=len(self) - int(np.count_nonzero(kept)),
         )
 
     def to_frame(self, kind: str | None = None) -> Any:
-        """The rows as a frame: user, item, and value and time where the log has them."""
-        columns: dict[str, Any] = {
-            "user": self.users.decode(self.user_codes),
-            "item": self.items.decode(self.item_codes),
-        }
+        """The log as a frame of its own kind (or arrow, pandas, polars): user, item, value, time (UTC)."""
+        columns = {"user": self.users.decode(self.user_codes), "item": self.items.decode(self.item_codes)}
         if self.values is not None:
-            columns["value"] = self.values
+            columns["value"] = pa.array(self.values)
         if self.times is not None:
-            columns["time"] = pa.array(self.times, pa.timestamp("us", tz="UTC"))
+            columns["time"] = pa.array(self.times).cast(pa.timestamp("us", tz="UTC"))
         return as_frame(pa.table(columns), kind or self.frame)
 
-    @staticmethod
-    def from_codes(
-        user_codes: Any,
-        item_codes: Any,
-        values: Any = None,
-        times: Any = None,
-        *,
-        n_users: int | None = None,
-        n_items: int | None = None,
-        user_ids: Sequence[Any] | None = None,
-        item_ids: Sequence[Any] | None = None,
-        duplicates: str = "error",
-        frame: str = "arrow",
-        report: tuple[str, ...] = (),
-    ) -> Interactions:
-        """A log from codes; ids default to the codes themselves. Repeated pairs are merged as `duplicates` says.
 
-        Raises DataError for lengths that differ, codes without an id, and repeats under "error".
-        """
-        user_codes, item_codes = np.asarray(user_codes, np.int32), np.asarray(item_codes, np.int32)
-        users = _ids(user_ids, user_codes, n_users)
-        items = _ids(item_ids, item_codes, n_items)
-        values = None if values is None else np.asarray(values, np.float32)
-        times = None if times is None else np.asarray(times, np.int64)
-        lengths = {len(a) for a in (user_codes, item_codes, values, times) if a is not None}
-        if len(lengths) > 1:
-            raise DataError(
-                f"columns of different lengths: {sorted(lengths)}", where="log", mend="give one row each"
-            )
-        keep, values, lines = merge(user_codes, item_codes, values, times, len(users), len(items), duplicates)
-        if keep is not None:
-            user_codes, item_codes = user_codes[keep], item_codes[keep]
-            times = None if times is None else times[keep]
-        return Interactions(
-            users=users,
-            items=items,
-            user_codes=user_codes,
-            item_codes=item_codes,
-            values=values,
-            times=times,
-            frame=frame,
-            report=(*report, *lines),
-        )
-
-
-def merge(
-    user_codes: np.ndarray,
-    item_codes: np.ndarray,
-    values: np.ndarray | None,
-    times: np.ndarray | None,
-    n_users: int,
-    n_items: int,
-    duplicates: str,
-) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
-    """Rows to keep (None: all), their values, and what to report, under a policy for repeated pairs.
-
-    last and first go by time where there are times, by place in the log at ties and without. sum adds the
-    values (1 each where there are none) on the last row.
-    """
-    if duplicates not in DUPLICATES:
-        raise ConfigError(
-            f"unknown policy for duplicates {duplicates!r}{nearest(duplicates, DUPLICATES)}",
-            where="duplicates",
-            mend=f"use one of {', '.join(DUPLICATES)}",
-        )
-    _, by_item = group(item_codes, n_items)
-    _, by_user = group(user_codes[by_item], n_users)
-    order = by_item[by_user]  # by user, then item, then place in the log
-    same = (np.diff(user_codes[order]) == 0) & (np.diff(item_codes[order]) == 0)
-    repeats = int(same.sum())
-    if not repeats:
-        return None, values, ()
-    if duplicates == "error":
-        at = int(np.argmax(same))
-        rows = sorted((int(order[at]) + 1, int(order[at + 1]) + 1))
-        raise DataError(
-            f"{repeats:,} rows repeat a user and item, first rows {rows[0]} and {rows[1]}",
-            where="log",
-            mend='choose duplicates="last", "first" or "sum"',
-        )
-    starts = np.flatnonzero(np.r_[True, ~same])
-    if duplicates == "sum":
-        weights = np.ones(len(order), np.float64) if values is None else values.astype(np.float64)
-        summed = np.add.reduceat(weights[order], starts).astype(np.float32)
-    if times is not None:
-        which = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(order)]))
-        order = order[np.lexsort((order, times[order], which))]
-    ends = np.r_[starts[1:], len(order)] - 1
-    chosen = order[starts if duplicates == "first" else ends]
-    rank = np.argsort(chosen)
-    keep = chosen[rank]
-    if duplicates == "sum":
-        values = summed[rank]
-        line = f"{repeats:,} repeated (user, item) rows added up"
-    else:
-        values = None if values is None else values[keep]
-        line = f"{repeats:,} repeated (user, item) rows merged, the {duplicates} kept"
-    return keep, values, (line,)
-
-
-def _ids(ids: Sequence[Any] | None, codes: np.ndarray, count: int | None) -> Vocabulary:
-    highest = int(codes.max()) + 1 if len(codes) else 0
-    vocabulary = Vocabulary(ids=pa.array(np.arange(count if count is not None else highest)))
-    if ids is not None:
-        vocabulary, at = Vocabulary.of(ids)
-        if len(vocabulary) < len(at):
-            raise DataError("ids are given more than once", where="log", mend="give each id once")
-    if len(codes) and (highest > len(vocabulary) or codes.min() < 0):
-        raise DataError(
-            f"codes run from {codes.min()} to {codes.max()}, for {len(vocabulary)} ids",
-            where="log",
-            mend="check the codes",
-        )
-    return vocabulary
-
-
-def _compact(vocabulary: Vocabulary, codes: np.ndarray) -> tuple[Vocabulary, np.ndarray]:
+def _compact(codes: np.ndarray, vocabulary: Vocabulary) -> tuple[np.ndarray, Vocabulary]:
+    """Codes over the part of the vocabulary that they use, in its order."""
     present = np.zeros(len(vocabulary), bool)
     present[codes] = True
     if present.all():
-        return vocabulary, codes
-    new = np.cumsum(present, dtype=np.int32) - 1
-    return vocabulary.take(np.flatnonzero(present)), new[codes].astype(np.int32)
+        return codes, vocabulary
+    renamed = np.cumsum(present, dtype=np.int32) - 1
+    return renamed[codes].astype(np.int32, copy=False), vocabulary.take(np.flatnonzero(present))
+
+
+def _int32(codes: Any, name: str) -> np.ndarray:
+    codes = np.asarray(codes)
+    if len(codes) and (
+        codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() > np.iinfo(np.int32).max
+    ):
+        raise DataError(
+            f"{name} are not whole numbers in 0..2147483647",
+            where="Interactions.from_codes",
+            mend="give codes",
+        )
+    return np.ascontiguousarray(codes, np.int32)
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
