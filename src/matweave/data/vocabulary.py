@@ -161,13 +161,9 @@ class Vocabulary:
         """The code of one id. Raises UnknownId, which names the nearest id."""
         code, mine = int(self.encode([id])[0][0]), self.ids.type
         if code < 0:
-            kind = (
-                ""
-                if self._typed([id]) is not None or id is None
-                else f": ids here are {_kind(self.ids.type)}"
-            )
+            alien = f": the ids here are {_kind(mine)}" if _or_none(id, mine) is None else ""
             raise UnknownId(
-                f"unknown id {id!r}{kind}{nearest(str(id), self._alike(str(id)))}",
+                f"unknown id {id!r}{alien}{nearest(str(id), self._alike(str(id)))}",
                 where=f"a vocabulary of {len(self):,} ids",
                 mend="use an id of the training log",
             )
