@@ -91,3 +91,15 @@ def rank_among(scores: list[float], codes: list[int], ties: str) -> float:
             rank += score > scores[0]
             rank += (score == scores[0]) * {"half": 0.5, "worst": 1, "best": 0}[ties]
     return rank
+
+
+def elliot(name: str, shown: list[int], ratings: dict[int, float], k: int, threshold: float) -> float:
+    """Elliot 0.3.1 from its formulas, one user: nDCG with gains 2^(rating - threshold + 1) - 1, and its "MAP"."""
+    relevant = {item: r for item, r in ratings.items() if r >= threshold}
+    if not relevant:
+        return NAN
+    if name == "MAP":
+        return sum(sum(item in relevant for item in shown[:j]) / j for j in range(1, k + 1)) / k
+    gains = {item: 2 ** (r - threshold + 1) - 1 for item, r in relevant.items()}
+    found = dcg([gains.get(item, 0.0) for item in shown[:k]])
+    return found / dcg(sorted(gains.values(), reverse=True)[:k]) if found else 0.0
