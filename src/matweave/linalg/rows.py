@@ -193,13 +193,14 @@ class RowSolver(ABC):
         own: Vectors,
         *,
         ridge: NDArray,
-        dense: float = 0.0,
+        shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
     ) -> float:
         """Solve every row into `own`; Σ_u f_u, plus Σ a r² of the shifted targets where there are biases.
 
         systems: n_rows rows over other.n columns; other: the columns' vectors; own: n_rows vectors, also the
-        warm start; ridge: (n_rows,) ρ_u >= 0; dense: ω >= 0; bias_ridge: (n_rows,), where both sides are biased.
+        warm start; ridge: (n_rows,) ρ_u >= 0; shared: ω G, (rank, rank), None for zero; bias_ridge: (n_rows,),
+        where both sides are biased.
         """
 
 

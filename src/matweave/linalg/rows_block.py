@@ -24,11 +24,10 @@ from numpy.typing import NDArray
 
 from matweave.errors import ConfigError
 from matweave.linalg.rows import RowSolver, RowSystems, run, tile_rows
-from matweave.linalg.rows_cholesky import factor, padded_gram, solve, sum_gram
+from matweave.linalg.rows_cholesky import factor, padded, solve, sum_gram
 from matweave.linalg.simd import LANES, ROWS
-from matweave.linalg.tile import gather_columns, tile_combine, tile_dots
+from matweave.linalg.tile_gram import gather_columns, tile_combine, tile_dots
 from matweave.linalg.vectors import Vectors
-from matweave.threads import blas_threads
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
@@ -123,7 +122,7 @@ class BlockDescent(RowSolver):
         own: Vectors,
         *,
         ridge: NDArray,
-        dense: float = 0.0,
+        shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
     ) -> float:
         if other.bias is not None:
@@ -132,8 +131,6 @@ class BlockDescent(RowSolver):
                 where="BlockDescent.step",
                 mend="use ConjugateGradient or Cholesky",
             )
-        with blas_threads(1):
-            gram = padded_gram(other, dense).reshape(other.width, other.width)
         block = min(self.size, other.width)
         capacity, longest = tile_rows(systems, block), -(-systems.longest // ROWS) * ROWS
         return run(
@@ -143,7 +140,7 @@ class BlockDescent(RowSolver):
             ridge,
             capacity * block + block * block + block + other.width + longest,
             kernel(other.width, block),
-            gram,
+            padded(shared, other),
             longest,
             capacity,
         )

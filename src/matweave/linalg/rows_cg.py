@@ -159,15 +159,14 @@ class ConjugateGradient(RowSolver):
         own: Vectors,
         *,
         ridge: NDArray,
-        dense: float = 0.0,
+        shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
     ) -> float:
-        shared = dense > 0
+        if shared is None:
+            gram = other.gram(systems.popular) / max(systems.popular.sum(), 1)
+        else:
+            gram = np.asarray(shared, np.float64)
         with blas_threads(1):  # the same bits for any number of threads
-            if shared:
-                gram = dense * other.gram()
-            else:
-                gram = other.gram(systems.popular) / max(systems.popular.sum(), 1)
             spectrum, basis = np.linalg.eigh(gram)
         other.rotate(basis)
         own.rotate(basis)
@@ -184,8 +183,8 @@ class ConjugateGradient(RowSolver):
             capacity * other.width + 7 * (other.width + LANES),
             kernel(other.width, biased),
             systems.mass,
-            values if shared else nothing,
-            nothing if shared else values,
+            nothing if shared is None else values,
+            values if shared is None else nothing,
             np.ascontiguousarray(ridge if bias_ridge is None else bias_ridge, np.float32),
             self.steps,
             capacity,

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from matweave.linalg.rows import RowSolver, RowSystems, run, tile_rows
 from matweave.linalg.simd import LANES, ROWS, wide
-from matweave.linalg.tile import gather_residual, tile_gram, trailing_update
+from matweave.linalg.tile import gather_residual
+from matweave.linalg.tile_gram import tile_gram, trailing_update
 from matweave.linalg.vectors import Floats, Vectors
-from matweave.threads import blas_threads
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 _PANEL = 64  # vectors of the tile that are summed while the matrix stays close
@@ -168,11 +168,11 @@ def kernel(width: int, biased: bool):
     return rows_cholesky
 
 
-def padded_gram(other: Vectors, dense: float) -> Floats:
-    """ω G of a table, flat (width * width); ones on the diagonal of the padding, so that it has a factor."""
+def padded(shared: NDArray | None, other: Vectors) -> Floats:
+    """ω G as (width, width) float32; ones on the diagonal of the padding, so that it has a factor."""
     out = np.eye(other.width, dtype=np.float32)
-    out[: other.rank, : other.rank] = dense * other.gram() if dense > 0 else 0.0
-    return out.ravel()
+    out[: other.rank, : other.rank] = 0.0 if shared is None else shared
+    return out
 
 
 @final
@@ -195,11 +195,9 @@ class Cholesky(RowSolver):
         own: Vectors,
         *,
         ridge: NDArray,
-        dense: float = 0.0,
+        shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
     ) -> float:
-        with blas_threads(1):
-            gram = padded_gram(other, dense)
         width, capacity = other.width, tile_rows(systems, other.width)
         return run(
             systems,
@@ -209,7 +207,7 @@ class Cholesky(RowSolver):
             (capacity + width) * width + 6 * (width + LANES),
             kernel(width, other.bias is not None),
             systems.mass,
-            gram,
+            padded(shared, other).ravel(),
             np.ascontiguousarray(ridge if bias_ridge is None else bias_ridge, np.float32),
             capacity,
         )

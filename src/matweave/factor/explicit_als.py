@@ -1,0 +1,190 @@
+"""ExplicitALS: predict values by alternating ridge regressions, with biases and rows weighed by their counts.
+
+Model. v_ui ≈ μ + b_u + c_i + x_u·y_i, rank d; μ is the mean of the training values, fixed.
+
+    L = Σ_seen (v_ui - μ - b_u - c_i - x_u·y_i)²
+        + Σ_u s_u (λ |x_u|² + λ_b b_u²) + Σ_i s_i (λ |y_i|² + λ_b c_i²),     s = the row's count, or 1
+
+s = count is ALS-WR (Zhou, Wilkinson, Schreiber, Pan 2008, eq. 5): a user of 1,000 ratings is shrunk as much as one
+of 20. Here `scale_by_count=False` gives the flat penalty.
+
+Step. One epoch solves every item, then every user. For a user, with residuals r_i = v_ui - μ - c_i,
+
+    [Σ y yᵀ + s λ I   Σ y      ] [x]   [Σ r_i y_i]
+    [Σ yᵀ             n + s λ_b] [b] = [Σ r_i    ]
+
+is solved jointly, so that bias and vector do not chase each other: by "cg" (a few preconditioned steps from the last
+solution, linalg/rows_cg.py) or by "cholesky" (exact). The objective comes with the last half-step for nothing and
+never rises.
+
+Cost of an epoch, n = ratings: cg 8 n (steps + 1) d + d³, cholesky 2 n d² + (users + items) d³ / 3; memory
+4 (users + items) d + 20 n bytes.
+
+Fold-in of a stranger: the exact solution above (factor/fold.py). For a training user it equals the trained row up
+to float32 where the solver is exact, since users are solved last; with cg up to what more steps would change.
+
+Checked: slow twin tests/by_hand/explicit_als.py, planted recovery, relabelling, threads (tests/factor);
+test RMSE on ml-1m 90/10 in benchmarks/speed/explicit_als.py.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from matweave.config import check, config, flag, integer, number, one_of, settings_of
+from matweave.data.csr import Csr
+from matweave.data.interactions import Interactions
+from matweave.factor.fold import RidgeFold
+from matweave.factor.forms import FactorModel
+from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.require import values
+from matweave.linalg.rows import RowSystems
+from matweave.linalg.rows_cg import ConjugateGradient
+from matweave.linalg.rows_cholesky import Cholesky
+from matweave.linalg.vectors import Vectors
+from matweave.randomness import child
+
+
+@final
+@config
+class ExplicitALS:
+    """The recipe; `fit` returns a `FactorModel` with biases. See the head of the file for every term.
+
+    >>> import matweave as mw
+    >>> log = mw.simulate_log(users=60, items=40, interactions=600, shape="ratings", seed=0).log
+    >>> model = ExplicitALS(rank=8, epochs=4, seed=0).fit(log)
+    >>> model.user_factors.shape, model.history.stopped
+    ((60, 8), 'epochs')
+    """
+
+    rank: int = 64  # length of the vectors
+    regularization: float = 0.06  # λ, of the vectors
+    bias_regularization: float = 0.01  # λ_b, of the biases
+    scale_by_count: bool = True  # penalties times the row's count (ALS-WR), or flat
+    epochs: int = 12
+    solver: str = "cg"  # cg or cholesky
+    cg_steps: int = 2  # steps per row and half-epoch (solver cg)
+    init_scale: float = 0.1  # standard deviation of the first vectors, over sqrt(rank)
+    tolerance: float = 1e-4  # stop when the objective falls by less, relatively; 0: never
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            rank=integer(1),
+            regularization=number(0),
+            bias_regularization=number(0),
+            scale_by_count=flag(),
+            epochs=integer(1),
+            solver=one_of("cg", "cholesky"),
+            cg_steps=integer(1),
+            init_scale=number(above=0),
+            tolerance=number(0),
+            seed=integer(0),
+        )
+
+    def fit(
+        self,
+        train: Interactions,
+        *,
+        validate: Validation | None = None,
+        watch: Watch | None = None,
+        resume: FitState | None = None,
+    ) -> FactorModel:
+        """Learn from a log with values. Raises DataError for a log without, Diverged with the mend."""
+        name = type(self).__name__
+        given = values(train, name, "ImplicitALS")
+        mean = float(given.mean(dtype=np.float64))
+        task = _Task(self, train.by_user, train.by_item, mean)
+
+        def model(arrays: Arrays, history: History) -> FactorModel:
+            return FactorModel(
+                method=name,
+                settings=settings_of(self),
+                users=train.users,
+                items=train.items,
+                seen=train.by_user,
+                history=history,
+                frame=train.frame,
+                limits=(float(given.min()), float(given.max())),
+                user_factors=arrays["user_factors"].copy(),
+                item_factors=arrays["item_factors"].copy(),
+                user_bias=arrays["user_bias"].copy(),
+                item_bias=arrays["item_bias"].copy(),
+                mean=mean,
+                fold=RidgeFold(
+                    regularization=self.regularization,
+                    bias_regularization=self.bias_regularization,
+                    scale_by_count=self.scale_by_count,
+                ),
+            )
+
+        fitted = iterate(
+            method=name,
+            start=task.start,
+            epoch=task.epoch,
+            model=model,
+            epochs=self.epochs,
+            tolerance=self.tolerance,
+            mend="raise regularization",
+            validate=validate,
+            watch=watch,
+            resume=resume,
+        )
+        assert isinstance(fitted, FactorModel)
+        return fitted
+
+
+@final
+class _Task:
+    """One fit: the systems of both sides and the two tables that an epoch works on."""
+
+    def __init__(self, recipe: ExplicitALS, by_user: Csr, by_item: Csr, mean: float) -> None:
+        self.recipe = recipe
+        self.solver = ConjugateGradient(steps=recipe.cg_steps) if recipe.solver == "cg" else Cholesky()
+        self.by_user, self.by_item = _systems(by_user, mean), _systems(by_item, mean)
+        self.users = Vectors(by_user.n_rows, recipe.rank, biased=True)
+        self.items = Vectors(by_item.n_rows, recipe.rank, biased=True)
+        self.scales = [m.counts.astype(np.float64) ** recipe.scale_by_count for m in (by_user, by_item)]
+
+    def start(self) -> Arrays:
+        scale = self.recipe.init_scale / np.sqrt(self.recipe.rank)
+        for name, side in (("users", self.users), ("items", self.items)):
+            drawn = child(self.recipe.seed, "explicit_als", name).standard_normal(
+                side.array.shape, np.float32
+            )
+            np.multiply(drawn, np.float32(scale), out=side.array)
+        return self._arrays()
+
+    def epoch(self, number: int, arrays: Arrays) -> tuple[Arrays, float]:
+        for name, mine in self._arrays().items():
+            if not np.shares_memory(mine, arrays[name]):  # a resumed fit brings its own
+                mine[:] = arrays[name]
+        recipe, (user_scale, item_scale) = self.recipe, self.scales
+        vector, bias = recipe.regularization, recipe.bias_regularization
+        self.solver.step(
+            self.by_item, self.users, self.items, ridge=vector * item_scale, bias_ridge=bias * item_scale
+        )
+        value = self.solver.step(
+            self.by_user, self.items, self.users, ridge=vector * user_scale, bias_ridge=bias * user_scale
+        )
+        vectors, biases = self.items.array, self._arrays()["item_bias"].astype(np.float64)
+        squares = vector * np.einsum("nd,nd->n", vectors, vectors) + bias * biases**2
+        return self._arrays(), value + float(item_scale @ squares)
+
+    def _arrays(self) -> Arrays:
+        assert self.users.bias is not None
+        assert self.items.bias is not None
+        return {
+            "user_factors": self.users.array,
+            "item_factors": self.items.array,
+            "user_bias": self.users.bias[:-1],
+            "item_bias": self.items.bias[:-1],
+        }
+
+
+def _systems(matrix: Csr, mean: float) -> RowSystems:
+    targets = matrix.weights() - np.float32(mean)
+    return RowSystems(matrix.indptr, matrix.indices, matrix.n_columns, weights=1.0, targets=targets)
