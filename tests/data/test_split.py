@@ -302,3 +302,33 @@ def test_given_parts_of_other_id_types():
     assert "item ids of test are string" in error.value.what
     with pytest.raises(DataError, match="test part"):
         split_given(train, Interactions.from_codes([], []))
+
+
+# the same log told in another way
+
+
+@given(logs(), st.randoms(use_true_random=False))
+def test_by_time_does_not_care_for_the_order_of_rows(log, random):
+    order = list(range(len(log)))
+    random.shuffle(order)
+    shuffled = log.take(np.array(order))
+    try:
+        one = split_by_time(log, 0.3, 0.0)
+    except DataError:
+        with pytest.raises(DataError):
+            split_by_time(shuffled, 0.3, 0.0)
+        return
+    other = split_by_time(shuffled, 0.3, 0.0)
+    assert sorted(rows_of(one.test)) == sorted(rows_of(other.test))
+    assert one.report == other.report
+
+
+def test_names_of_users_do_not_matter():
+    log = simulate_log(users=80, items=60, interactions=1200).log
+    renamed = Interactions.from_codes(
+        log.user_codes, log.item_codes, log.values, log.times, user_ids=[f"x{c}" for c in range(log.n_users)]
+    )
+    for cut in (split_by_time, split_leave_last_out, split_randomly, split_by_user):
+        one, other = cut(log), cut(renamed)
+        assert np.array_equal(one.test.times, other.test.times)
+        assert one.report.later_rows == other.report.later_rows
