@@ -131,9 +131,15 @@ def _auc(scores, indptr, indices, out_indptr, out_indices, value, start, end):
         for j in range(m):
             if kind[j] == 0:
                 n_rivals += 1
-                above = n_relevant - np.searchsorted(best, row[j], side="right")
-                least = n_relevant - np.searchsorted(best, row[j], side="left")
-                won += 0.5 * (above + least)
+                below, left = 0, n_relevant  # relevant items below the rival; a search without branches
+                while left > 0:
+                    half = (left + 1) >> 1
+                    below += half if best[below + half - 1] < row[j] else 0
+                    left -= half
+                won += n_relevant - below
+                while below < n_relevant and best[below] == row[j]:
+                    won -= 0.5
+                    below += 1
         if n_relevant > 0 and n_rivals > 0:
             value[u] = won / (float(n_relevant) * n_rivals)
         kind[out] = 0
