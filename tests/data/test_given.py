@@ -172,3 +172,20 @@ def test_what_is_written_is_read(tmp_path_factory, lists):
     codes = {id: code for code, id in enumerate(LOG.items.to_list())}
     kept = [codes[j] for u, i, js in lists for j in js]
     assert laid.negatives.tolist() == kept
+
+
+@pytest.mark.data
+def test_the_negatives_of_ncf_as_they_are(real_data):
+    folder = real_data / "ncf-ml-1m"
+    train = np.loadtxt(
+        folder / "ml-1m.train.rating.gz", dtype=np.int64, delimiter="\t", usecols=(0, 1), max_rows=300_000
+    )
+    log = Interactions.of(users=train[:, 0], items=train[:, 1])
+    found = read_negatives(folder / "ml-1m.test.negative.gz", log=log)
+    assert len(found) == 6040
+    assert found.users.to_pylist() == list(range(6040))
+    assert set(found.negatives.value_lengths().to_pylist()) == {99}
+    assert "in 156 lists the target stands among its own negatives too; kept as given" in found.report
+    laid = found.lay(log.users, log.items)
+    assert laid.lost_lists + len(laid.user_codes) == 6040
+    assert len(laid.negatives) + laid.unknown_negatives == 99 * len(laid.user_codes)

@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,16 @@ from matweave.errors import BadRows, ConfigError, DataError
 _PAIR = re.compile(r"\(([^,()]+),([^,()]+)\)\Z")
 _SEPARATORS = ("\t", "::", ",", ";")
 _USER_NAMES = {"user", "users", "userid", "uid"}
+
+
+class HasIds(Protocol):
+    """What knows its users and items: a log, or a fitted model."""
+
+    @property
+    def users(self) -> Vocabulary: ...
+
+    @property
+    def items(self) -> Vocabulary: ...
 
 
 @final
@@ -89,9 +99,9 @@ class Candidates:
 
 
 def read_negatives(
-    path: str | Path, *, log: Interactions, test: Interactions | None = None, on_bad_rows: str = "error"
+    path: str | Path, *, log: HasIds, test: Interactions | None = None, on_bad_rows: str = "error"
 ) -> Candidates:
-    """Read a file of negatives; ids get the types of `log`, the training part.
+    """Read a file of negatives; ids get the types of `log`, the training part or a model fitted to it.
 
     `test` gives the targets of the two-column form, and is compared with those of the other. With
     `on_bad_rows="drop"` bad lines are dropped, counted and told.
