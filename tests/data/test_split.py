@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -332,3 +333,51 @@ def test_names_of_users_do_not_matter():
         one, other = cut(log), cut(renamed)
         assert np.array_equal(one.test.times, other.test.times)
         assert one.report.later_rows == other.report.later_rows
+
+
+# real data
+
+
+@pytest.fixture(scope="module")
+def ml_1m(real_data):
+    with gzip.open(real_data / "ml-1m" / "ratings.dat.gz") as file:
+        rows = np.array(file.read().replace(b"::", b" ").split(), dtype=np.int64).reshape(-1, 4)
+    return Interactions.of(
+        users=rows[:, 0], items=rows[:, 1], values=rows[:, 2], times=rows[:, 3] * 1_000_000
+    )
+
+
+@pytest.mark.data
+def test_ml_1m_by_global_time(ml_1m):
+    split = split_by_time(ml_1m)
+    report = split.report
+    assert sum(part.rows for part in report.parts) == 1_000_209
+    assert 100_021 <= report.test.rows < 100_041  # a tenth, and the ties at the border
+    assert (
+        split.train.times.max() < split.valid.times.min() <= split.valid.times.max() < split.test.times.min()
+    )
+    assert report.later_rows == 0
+    assert report.test.unseen_users > 100  # most of its users came once: a global split is hard, and says so
+    assert report.test.lost_rows == split.test.recode(split.train.users, split.train.items).lost_rows
+
+
+@pytest.mark.data
+def test_ml_1m_leave_last_out_is_the_split_of_ncf(ml_1m, real_data):
+    folder = real_data / "ncf-ml-1m"
+    movies = np.loadtxt(folder / "item_ids.csv.gz", dtype=np.int64, delimiter=",", skiprows=1)
+    movie = dict(zip(movies[:, 0].tolist(), movies[:, 1].tolist(), strict=True))
+    theirs = np.loadtxt(folder / "ml-1m.test.rating.gz", dtype=np.int64, delimiter="\t")
+    split = split_leave_last_out(ml_1m, n=1, valid=0)
+    users = split.test.users.decode(split.test.user_codes).to_pylist()
+    items = dict(zip(users, split.test.items.decode(split.test.item_codes).to_pylist(), strict=True))
+    times = dict(zip(users, (split.test.times // 1_000_000).tolist(), strict=True))
+    assert (len(split.train), len(split.test)) == (994_169, 6_040)
+    last = np.zeros(ml_1m.n_users, np.int64)
+    np.maximum.at(last, ml_1m.user_codes, ml_1m.times)
+    alone = np.bincount(ml_1m.user_codes[ml_1m.times == last[ml_1m.user_codes]], minlength=ml_1m.n_users) == 1
+    untied = set(ml_1m.users.decode(np.flatnonzero(alone)).to_pylist())
+    assert len(untied) > 3000
+    for user, item, _, time in theirs.tolist():
+        assert times[user + 1] == time
+        if user + 1 in untied:  # at ties the two choose among rows of the same second
+            assert items[user + 1] == movie[item]
