@@ -28,6 +28,8 @@ from matweave.randomness import child
 from matweave.threads import blas_threads, in_parallel
 
 Floats = NDArray[np.float32]
+Table = tuple[NDArray[np.int64], NDArray[np.int32], Floats]
+"""indptr, indices, values."""
 
 
 class Triplets(NamedTuple):
@@ -69,7 +71,7 @@ def randomized_svd(
 
 
 def _triplets(
-    across: tuple, down: tuple, n_columns: int, rank: int, wide: int, iterations: int, seed: int
+    across: Table, down: Table, n_columns: int, rank: int, wide: int, iterations: int, seed: int
 ) -> Triplets:
     y = product(*across, child(seed, "svd", "start").standard_normal((n_columns, wide), np.float32))
     for _ in range(iterations):
