@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as tensor_bytes
 
@@ -30,13 +32,23 @@ from matweave.errors import ArtifactError, nearest
 
 FORMAT = 1
 CARD = "model.json"
+_TENSORS = re.compile(r"model-[0-9a-f]{16}\.safetensors")  # no other file is ever removed
 
 
 def save(thing: Any, folder: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None) -> Path:
     """Write a frozen dataclass to `folder`, made if absent; an older model there is replaced atomically.
 
     notes: JSON values kept beside the fields (read back by `read_card`), for example the command that made it.
-    Returns the folder. Raises ArtifactError where the folder holds something else.
+    Returns the folder. Raises ArtifactError where the folder holds something else, TypeError for a value that
+    cannot be stored (nothing is written then).
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Line:
+    ...     slope: np.ndarray
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load(save(Line(np.ones(2)), folder), {"Line": Line})
+    Line(slope=array([1., 1.]))
     """
     folder = Path(folder)
     _refuse_foreign(folder)
@@ -55,9 +67,9 @@ def save(thing: Any, folder: str | os.PathLike[str], *, notes: Mapping[str, Any]
     card["sha256"] = _digest(card)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / name, data)
-    write_atomically(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False).encode())
-    for old in folder.glob("model-*.safetensors"):
-        if old.name != name:
+    write_atomically(folder / CARD, _text(card, indent=1))
+    for old in folder.iterdir():
+        if _TENSORS.fullmatch(old.name) and old.name != name:
             old.unlink(missing_ok=True)
     return folder
 
@@ -69,17 +81,26 @@ def load(folder: str | os.PathLike[str], kinds: Mapping[str, type]) -> Any:
     """
     folder = Path(folder)
     card = read_card(folder)
-    tensors = load_tensors(_tensor_file(folder, card["tensors"]))
     try:
+        tensors = load_tensors(_tensor_file(folder, card["tensors"]))
         return _unpack(card["model"], tensors, kinds, folder)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ArtifactError):
-            raise
+    except ArtifactError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise _refused(folder, f"its fields do not make a model of this version ({error})") from error
 
 
 def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The checked contents of model.json: format, versions, tensors, model, notes."""
+    """The checked contents of model.json: format, versions, tensors, model, notes.
+
+    Raises ArtifactError where it is missing, damaged, edited or of a later format.
+
+    >>> read_card("no/such/folder")
+    Traceback (most recent call last):
+    matweave.errors.ArtifactError: no/such/folder holds no saved model: model.json cannot be read (...)
+      where: no/such/folder
+      mend:  give the folder that `fit --out` or model.save wrote
+    """
     path = Path(folder) / CARD
     try:
         text = path.read_bytes()
@@ -93,7 +114,7 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
         card = json.loads(text)
         stated = card.pop("sha256")
         form = int(card["format"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _refused(path, "it is truncated or not a matweave model") from error
     if form > FORMAT:
         raise ArtifactError(
@@ -141,22 +162,25 @@ def _pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(value)}
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         return _pack(value.item(), name, tensors)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+        return {"array": _put(tensors, name, np.asarray(value, order="C"))}
     if isinstance(value, np.ndarray):
-        tensors[name] = np.ascontiguousarray(value)
-        return {"array": name}
+        raise TypeError(f"{name} is an array of {value.dtype}, which cannot be stored: use numbers or bools")
     if isinstance(value, pa.ChunkedArray):
         value = value.combine_chunks()
     if isinstance(value, pa.Array):
-        tensors[name] = np.frombuffer(_ipc(value), np.uint8)
-        return {"arrow": name}
+        return {"arrow": _put(tensors, name, np.frombuffer(_ipc(value), np.uint8))}
     if isinstance(value, tuple):
         return {"tuple": [_pack(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]}
     if isinstance(value, list):
         return [_pack(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]
     if isinstance(value, Mapping):
-        return {"dict": {str(k): _pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
+        strangers = [k for k in value if not isinstance(k, str)]
+        if strangers:
+            raise TypeError(f"{name} has the key {strangers[0]!r}, which is not text and cannot be stored")
+        return {"dict": {k: _pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
     if is_dataclass(value) and not isinstance(value, type):
         inner = {
             f.name: _pack(getattr(value, f.name), f"{name}.{f.name}".lstrip("."), tensors)
@@ -165,6 +189,14 @@ def _pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         }
         return {"kind": type(value).__name__, "fields": inner}
     raise TypeError(f"{name or 'the thing itself'} is a {type(value).__name__}, which cannot be stored")
+
+
+def _put(tensors: dict[str, np.ndarray], name: str, array: np.ndarray) -> str:
+    """Keep the array under its name, or the nearest free one: a dict's keys may themselves hold dots."""
+    while name in tensors:
+        name += "'"
+    tensors[name] = array
+    return name
 
 
 def _unpack(packed: Any, tensors: Mapping[str, np.ndarray], kinds: Mapping[str, type], at: Path) -> Any:
@@ -205,9 +237,13 @@ def _ipc(array: pa.Array) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def _text(card: Mapping[str, Any], **style: Any) -> bytes:
+    # names of files that are not UTF-8 reach Python as lone surrogates, which JSON's reader lets pass too
+    return json.dumps(card, ensure_ascii=False, **style).encode(errors="surrogatepass")
+
+
 def _digest(card: Mapping[str, Any]) -> str:
-    text = json.dumps(card, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_text(card, sort_keys=True, separators=(",", ":"))).hexdigest()
 
 
 def _version() -> str:
@@ -222,16 +258,24 @@ def _refuse_foreign(folder: Path) -> None:
         raise ArtifactError(
             f"{folder} is a file", where=str(folder), mend="give a folder, new or holding an older model"
         )
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists():
-        strangers = [
-            p.name for p in folder.iterdir() if not p.name.startswith((".model", "model-", "checkpoint"))
-        ]
-        if strangers:
-            raise ArtifactError(
-                f"{folder} holds other files ({', '.join(sorted(strangers)[:3])}), and no model",
-                where=str(folder),
-                mend="give a new or empty folder",
-            )
+    if not folder.is_dir():
+        return
+    card = folder / CARD
+    if card.exists():
+        said = (
+            card.read_bytes()
+        )  # a damaged card of ours may be replaced; another program's model.json may not
+        strangers = [CARD] if said and b'"matweave"' not in said else []
+    else:
+        known = (".model", "checkpoint")
+        names = (p.name for p in folder.iterdir())
+        strangers = [n for n in names if not n.startswith(known) and not _TENSORS.fullmatch(n)]
+    if strangers:
+        raise ArtifactError(
+            f"{folder} holds other files ({', '.join(sorted(strangers)[:3])}), and no model of matweave",
+            where=str(folder),
+            mend="give a new or empty folder",
+        )
 
 
 def _refused(path: Path, reason: str) -> ArtifactError:

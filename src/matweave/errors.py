@@ -94,7 +94,11 @@ def listed(names: Sequence[object], limit: int = 10) -> str:
 
 
 def missing_extra(extra: str, needs: str, where: str) -> MissingExtra:
-    """The error to raise where an optional dependency fails to import."""
+    """The error to raise where an optional dependency fails to import.
+
+    >>> print(missing_extra("report", "matplotlib", "the HTML report").mend)
+    pip install 'matweave[report]'
+    """
     return MissingExtra(
         f"{where} needs {needs}, which is not installed",
         where=where,

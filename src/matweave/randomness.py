@@ -25,5 +25,9 @@ def child(seed: int, *names: object) -> np.random.Generator:
 
 
 def child_seed(seed: int, *names: object) -> int:
-    """A non-negative 63-bit seed that depends on `seed` and `names` only."""
+    """A non-negative 63-bit seed that depends on `seed` and `names` only.
+
+    >>> child_seed(7, "als") == child_seed(7, "als") != child_seed(8, "als")
+    True
+    """
     return int(child(seed, *names).integers(2**63 - 1))

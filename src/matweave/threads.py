@@ -11,19 +11,28 @@ the same numbers whatever `threads` is.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Event, RLock
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
+
+from matweave.errors import ConfigError
 
 _chosen: int | None = None
 
 
 def cores() -> int:
-    """Cores this process may use: the affinity mask, cut by the cgroup quota where there is one."""
+    """Cores this process may use: the affinity mask, cut by the cgroup quota where there is one.
+
+    >>> cores() >= 1
+    True
+    """
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity mask
@@ -34,31 +43,57 @@ def cores() -> int:
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Whole cores granted by a cgroup v2 or v1 quota, rounded up; None where there is no quota."""
-    try:
-        quota, period = (root / "cpu.max").read_text().split()[:2]
-    except (OSError, ValueError):
+    for paths in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    if quota in ("max", "-1"):
-        return None
-    return max(1, -(-int(quota) // int(period)))
+            said = " ".join((root / path).read_text() for path in paths)
+            quota, period = (int(word) for word in said.split())
+        except (OSError, ValueError):  # no such file, or "max": no quota
+            continue
+        if quota > 0 and period > 0:  # v1 says -1 where there is none
+            return -(-quota // period)
+    return None
 
 
 def threads() -> int:
-    """Threads that matweave uses: `set_threads`, else MATWEAVE_THREADS, else all cores allowed."""
+    """Threads that matweave uses: `set_threads`, else MATWEAVE_THREADS, else all cores allowed.
+
+    Raises ConfigError where MATWEAVE_THREADS is not a whole number of at least 1.
+
+    >>> set_threads(3); threads()
+    3
+    >>> set_threads(None)
+    """
     if _chosen is not None:
         return _chosen
-    said = os.environ.get("MATWEAVE_THREADS", "")
-    return int(said) if said.isdigit() and int(said) > 0 else cores()
+    said = os.environ.get("MATWEAVE_THREADS", "").strip()
+    if not said:
+        return cores()
+    if not said.isdecimal() or int(said) < 1:
+        raise ConfigError(
+            f"MATWEAVE_THREADS is {said!r}, but must be an integer >= 1",
+            where="the environment",
+            mend="unset it to use all cores, or set for example MATWEAVE_THREADS=2",
+        )
+    return int(said)
 
 
 def set_threads(count: int | None) -> None:
-    """Set the number of threads for this process; None goes back to the default."""
-    if count is not None and count < 1:
-        raise ValueError(f"threads must be at least 1, not {count}")
+    """Set the number of threads for this process; None goes back to the default.
+
+    Raises ConfigError for anything but an integer of at least 1.
+
+    >>> set_threads(0)
+    Traceback (most recent call last):
+    matweave.errors.ConfigError: threads is 0, but must be an integer >= 1
+      where: set_threads
+      mend:  give at least 1, or None for all cores
+    """
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ConfigError(
+            f"threads is {count!r}, but must be an integer >= 1",
+            where="set_threads",
+            mend="give at least 1, or None for all cores",
+        )
     global _chosen
     _chosen = count
 
@@ -68,16 +103,52 @@ def _pool(size: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(size, thread_name_prefix="matweave")
 
 
+_LOADERS = ("scipy.linalg", "torch", "faiss")
+"""Modules that bring a BLAS or OpenMP of their own, seen only once they are loaded."""
+
+
 @cache
-def _controller() -> ThreadpoolController:
+def _controller(loaded: tuple[str, ...]) -> ThreadpoolController:
     return ThreadpoolController()
+
+
+_blas_lock = RLock()
+_blas_holds: list[tuple[object, int]] = []  # who holds BLAS to how many threads, in order of asking
+_blas_before: Any = None  # what was set before the first of them
 
 
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
-    """Hold every loaded BLAS to `count` threads inside the block."""
-    with _controller().limit(limits=count, user_api="blas"):
+    """Hold every loaded BLAS to `count` threads inside the block; blocks may nest, and overlap on threads.
+
+    BLAS has one setting for the whole process: the latest block still open decides, and what was set
+    before comes back when the last one closes.
+
+    >>> with blas_threads(1):
+    ...     pass
+    """
+    global _blas_before
+    mine = (object(), count)
+    with _blas_lock:
+        if not _blas_holds:
+            _blas_before = _limit(count)
+        elif _blas_holds[-1][1] != count:
+            _limit(count)
+        _blas_holds.append(mine)
+    try:
         yield
+    finally:
+        with _blas_lock:
+            _blas_holds.remove(mine)
+            if not _blas_holds:
+                _blas_before.restore_original_limits()
+            elif _blas_holds[-1][1] != count:
+                _limit(_blas_holds[-1][1])
+
+
+def _limit(count: int) -> Any:
+    loaded = tuple(name for name in _LOADERS if name in sys.modules)
+    return _controller(loaded).limit(limits=count, user_api="blas")
 
 
 def in_parallel(work: Callable[..., object], pieces: Iterable[tuple]) -> list:
@@ -85,7 +156,7 @@ def in_parallel(work: Callable[..., object], pieces: Iterable[tuple]) -> list:
 
     Pieces are taken from a shared queue, so give the long ones first. `work` should release the
     GIL (a kernel compiled with nogil, NumPy on large arrays) and write only what belongs to its
-    piece. The first exception is raised after the pieces under way have ended.
+    piece. After an exception no further piece is begun; it is raised when those under way have ended.
 
     >>> in_parallel(lambda a, b: a + b, [(1, 2), (3, 4)])
     [3, 7]
@@ -97,10 +168,17 @@ def in_parallel(work: Callable[..., object], pieces: Iterable[tuple]) -> list:
             return [work(*piece) for piece in pieces]
     results: list = [None] * len(pieces)
     queue = iter(range(len(pieces)))  # next() on a range iterator is atomic under the GIL
+    failed = Event()
 
     def drain() -> None:
-        for at in queue:
-            results[at] = work(*pieces[at])
+        try:
+            for at in queue:
+                if failed.is_set():
+                    return
+                results[at] = work(*pieces[at])
+        except BaseException:
+            failed.set()
+            raise
 
     with blas_threads(1):
         # the caller's own thread takes part, so `count` threads means `count - 1` helpers
