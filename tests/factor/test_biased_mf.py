@@ -35,7 +35,7 @@ def error_off_log(model, log, truth):
     return float(np.sqrt(np.mean((everything(model) - truth)[unseen] ** 2)))
 
 
-FREE = {"rank": 2, "regularization": 0.0, "bias_regularization": 0.0, "initial_scale": 0.1}
+FREE = {"rank": 2, "regularization": 0.0, "bias_regularization": 0.0, "init_scale": 0.1}
 
 
 @pytest.mark.parametrize("settings", [{"epochs": 150}, {"optimizer": "gd", "epochs": 300}])
@@ -117,7 +117,7 @@ def test_early_stopping_keeps_the_best_epoch():
         looks.append(-error_off_log(model, log, truth))
         return looks[-1]
 
-    recipe = BiasedMF(rank=16, regularization=0.0, epochs=200, initial_scale=0.1)
+    recipe = BiasedMF(rank=16, regularization=0.0, epochs=200, init_scale=0.1)
     model = recipe.fit(log, validate=Validation(measure=measure, patience=3, name="rmse"))
     assert model.history.stopped == "early stopping"
     assert model.history.epoch == 1 + int(np.argmax(looks))
@@ -141,7 +141,7 @@ def test_scaled_values_scale_the_predictions_of_gradient_descent_without_factors
     """Biases are linear in the values; a tiny start keeps the factors out of it."""
     log, _ = planted(9)
     doubled = Interactions.from_codes(log.user_codes, log.item_codes, values=2 * log.values)
-    settings = {"rank": 1, "initial_scale": 1e-12, "optimizer": "gd", "epochs": 8}
+    settings = {"rank": 1, "init_scale": 1e-12, "optimizer": "gd", "epochs": 8}
     a, b = (everything(BiasedMF(**settings).fit(x)) for x in (log, doubled))
     np.testing.assert_allclose(2 * a, b, rtol=1e-3)
 
@@ -151,7 +151,7 @@ def test_fold_in_is_near_a_refit():
     log, truth = planted(10, noise=0.3)
     strangers = np.arange(10)
     rest = log.take(np.flatnonzero(log.user_codes >= 10))
-    recipe = BiasedMF(rank=2, epochs=60, regularization=0.02, initial_scale=0.1)
+    recipe = BiasedMF(rank=2, epochs=60, regularization=0.02, init_scale=0.1)
     whole, without = recipe.fit(log), recipe.fit(rest)
     assert without.items.to_list() == list(range(N_ITEMS))
     folded = without.scores(without.fold_in(log.by_user.rows(strangers)))

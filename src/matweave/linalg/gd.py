@@ -126,7 +126,7 @@ def _no_descent(state: Descent) -> Diverged:
     return Diverged(
         f"gradient descent finds no step that lowers the objective from {state.value:.6g} (rate {state.rate:.3g})",
         where="BiasedMF.fit, optimizer gd",
-        mend="lower initial_scale or learning_rate, and look for huge values in the log",
+        mend="lower init_scale or learning_rate, and look for huge values in the log",
     )
 
 
