@@ -24,6 +24,10 @@ class Rows(ABC):
     @abstractmethod
     def __getitem__(self, part: slice) -> Rows: ...
 
+    @abstractmethod
+    def take(self, at: np.ndarray) -> Rows:
+        """The rows at these positions, in this order."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,9 @@ class FactorRows(Rows):
     def __getitem__(self, part: slice) -> FactorRows:
         return FactorRows(factors=self.factors[part], bias=None if self.bias is None else self.bias[part])
 
+    def take(self, at: np.ndarray) -> FactorRows:
+        return FactorRows(factors=self.factors[at], bias=None if self.bias is None else self.bias[at])
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -51,4 +58,7 @@ class HistoryRows(Rows):
         return self.histories.n_rows
 
     def __getitem__(self, part: slice) -> HistoryRows:
-        return HistoryRows(histories=self.histories.rows(np.arange(*part.indices(len(self)))))
+        return self.take(np.arange(*part.indices(len(self))))
+
+    def take(self, at: np.ndarray) -> HistoryRows:
+        return HistoryRows(histories=self.histories.rows(at))

@@ -1,0 +1,140 @@
+"""Full ranking: every item of the training log competes, but those the user had in training.
+
+Users are taken by blocks and only their top lists are kept, so scores are never all in memory. What counts:
+
+- a relevant item is a test item that the training log has; test rows with unseen items cannot be ranked by
+  any model fitted on it, and are counted as lost, not hidden;
+- a test user whom training does not know is lost too, unless `known` gives a history to fold in;
+- a user without a relevant item left is not judged (NaN), and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from matweave.data.csr import Csr
+from matweave.data.interactions import Interactions
+from matweave.errors import DataError
+from matweave.evaluation.judged import Judged
+from matweave.factor.forms import BLOCK, Recommender
+from matweave.factor.rows import Rows
+from matweave.metrics import ratings
+from matweave.metrics.evidence import Evidence
+from matweave.metrics.table import Asked, measure
+
+GROUPS = 20  # groups of users left out one at a time for intervals of set-wide numbers
+FULL = "full ranking"
+
+
+def full_ranking(
+    model: Recommender,
+    test: Interactions,
+    asked: Sequence[Asked],
+    *,
+    known: Interactions | None = None,
+    threshold: float | None = None,
+) -> Judged:
+    """Judge a model's lists on a test log; `known` holds the fold-in part of users new to the model.
+
+    threshold: only test rows with at least this value are relevant; None: all rows are.
+    Raises DataError where no test user can be judged.
+    """
+    rows, seen, users = _queries(model, test, known)
+    relevant = test.recode(test.users, model.items)
+    matrix = _above(relevant.matrix, threshold).rows(users)
+    judged = np.flatnonzero(matrix.counts > 0)
+    if not len(judged):
+        raise DataError(
+            "no test user can be judged: none of them, or none of their items, is known to the model",
+            where="evaluate",
+            mend="check that the ids of the two logs are of one kind, and that the split leaves known users",
+        )
+    if len(judged) < len(users):
+        rows, seen, matrix, users = rows.take(judged), seen.rows(judged), matrix.rows(judged), users[judged]
+    evidence = _evidence(model, rows, seen, matrix, asked)
+    found = measure(asked, evidence)
+    per_user, sets = {}, {}
+    for one in asked:
+        value = found[one.name]
+        if isinstance(value, np.ndarray):
+            per_user[one.name] = np.full(test.n_users, np.nan)
+            per_user[one.name][users] = value
+        else:
+            sets[one.name] = (float(value), _without_groups(one, evidence))
+    counts = {
+        "users judged": len(users),
+        "users not judged": test.n_users - len(users),
+        "test rows judged": int(matrix.nnz),
+        "test rows lost": len(test) - int(matrix.nnz),
+        "items ranked": len(model.items),
+    }
+    return Judged(protocol=FULL, per_user=per_user, sets=sets, counts=counts)
+
+
+def _queries(
+    model: Recommender, test: Interactions, known: Interactions | None
+) -> tuple[Rows, Csr, np.ndarray]:
+    """Rows of the test users that can be asked about, what they have had, and their codes in the test log."""
+    if known is not None:
+        histories = known.recode(test.users, model.items).matrix
+        users = np.flatnonzero(histories.counts > 0)
+        seen = histories.rows(users)
+        return model.fold_in(seen), seen, users
+    codes, there = model.users.encode(test.users.ids)
+    users = np.flatnonzero(there)
+    return model.known(codes[users]), model.seen.rows(codes[users]), users
+
+
+def _above(matrix: Csr, threshold: float | None) -> Csr:
+    if threshold is None or matrix.values is None:
+        return matrix
+    keep = matrix.values >= threshold
+    rows = np.repeat(np.arange(matrix.n_rows), matrix.counts)[keep]
+    return Csr.from_pairs(rows, matrix.indices[keep], matrix.values[keep], shape=matrix.shape)
+
+
+def _evidence(model: Recommender, rows: Rows, seen: Csr, relevant: Csr, asked: Sequence[Asked]) -> Evidence:
+    needs = {field for one in asked for need in one.metric.needs for field in need.split("|")}
+    codes = counts = None
+    if "codes" in needs:
+        codes, _, counts = model.top(rows, max(one.k for one in asked), leave_out=seen)
+    by_item = model.seen.transpose() if "item_users" in needs else None
+    return Evidence(
+        codes=codes,
+        counts=counts,
+        relevant=(relevant.indptr, relevant.indices),
+        gains=relevant.weights() if "gains" in needs else None,
+        n_items=len(model.items),
+        popularity=np.bincount(model.seen.indices, minlength=len(model.items)),
+        n_users=len(model.users),
+        histories=(seen.indptr, seen.indices),
+        # diversity by audiences for every form, or lists of different methods could not be compared
+        item_users=None if by_item is None else (by_item.indptr, by_item.indices),
+        auc=_auc(model, rows, seen, relevant) if "auc" in needs else None,
+    )
+
+
+def _auc(model: Recommender, rows: Rows, seen: Csr, relevant: Csr) -> np.ndarray:
+    found = np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        stop = min(start + BLOCK, len(rows))
+        at = np.arange(start, stop)
+        good, out = relevant.rows(at), seen.rows(at)
+        scores = model.scores(rows[start:stop])
+        found[start:stop] = ratings.auc(scores, good.indptr, good.indices, (out.indptr, out.indices))
+    return found
+
+
+def _without_groups(asked: Asked, evidence: Evidence) -> np.ndarray:
+    """The number recomputed without each group of users, for its jackknife interval."""
+    codes, counts = evidence.lists
+    n = len(counts)
+    groups = min(GROUPS, n)
+    found = []
+    for group in range(groups if groups > 1 else 0):
+        keep = np.arange(n) % groups != group
+        part = Evidence(codes=codes[keep], counts=counts[keep], n_items=evidence.n_items)
+        found.append(measure([asked], part)[asked.name])
+    return np.array(found, np.float64)
