@@ -118,4 +118,6 @@ def of_groups(value: float, without: np.ndarray) -> Interval:
     if groups < 2:
         return Interval(mean=value, low=float("nan"), high=float("nan"))
     error = np.sqrt((groups - 1) / groups * np.sum((without - without.mean()) ** 2))
-    return Interval(mean=value, low=max(0.0, value - 1.96 * error), high=min(1.0, value + 1.96 * error))
+    return Interval(
+        mean=value, low=float(max(0.0, value - 1.96 * error)), high=float(min(1.0, value + 1.96 * error))
+    )

@@ -1,0 +1,236 @@
+"""`compare`: several recipes on one split, judged on the same users, with intervals and paired tests."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from matweave.config import settings_of
+from matweave.data.given import Candidates
+from matweave.data.split import Split
+from matweave.errors import ConfigError, MatweaveError
+from matweave.evaluation.evaluate import RATINGS, Evaluation, asked_for, evaluate, validation
+from matweave.evaluation.judged import Judged
+from matweave.evaluation.machine import peak_memory, versions
+from matweave.evaluation.paired import holm, sign_flip
+from matweave.factor.forms import Recommender
+from matweave.factor.loop import Watch
+from matweave.metrics.table import parse
+
+SAME = 0.05  # a corrected p at or above this: not told apart from the best
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One method of a comparison.
+
+    seconds: of the fit alone. peak_mb: largest resident size of the process during it. p_values: metric -> two-sided
+    p against the best method of that metric, Holm-corrected; the best itself and set-wide numbers have none.
+    error: why the method failed; then there is no evaluation and no model.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    seconds: float
+    peak_mb: float
+    evaluation: Evaluation | None = None
+    model: Recommender | None = field(default=None, repr=False)
+    p_values: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Results, best first by the first metric; failed methods last."""
+
+    results: tuple[Result, ...]
+    metrics: tuple[str, ...]
+    split: Split = field(repr=False)
+    protocol: str
+    k: int
+    seed: int
+
+    def __str__(self) -> str:
+        from matweave.evaluation.leaderboard import as_text
+
+        return as_text(self)
+
+    def best(self, metric: str) -> Result | None:
+        """The method with the best mean of a metric; None where no method has it."""
+        sign = -1.0 if parse(metric, k=self.k).metric.higher_is_better is False else 1.0
+        having = [r for r in self.results if r.evaluation and metric in r.evaluation.metrics]
+        return max(having, key=lambda r: sign * r.evaluation.metrics[metric].mean, default=None)  # type: ignore[union-attr]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `compare --json` writes; its keys are described in docs/json.md."""
+        return {
+            "results": [result_json(r, self.split, self.protocol) for r in self.results],
+            "metrics": list(self.metrics),
+            "protocol": self.protocol,
+            "seed": self.seed,
+        }
+
+
+def compare(
+    recipes: Mapping[str, Any],
+    split: Split,
+    *,
+    k: int = 10,
+    metrics: Sequence[str] | None = None,
+    candidates: Candidates | None = None,
+    threshold: float | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+    progress: Callable[[str], Watch] | None = None,
+) -> Comparison:
+    """Fit every recipe on split.train, with early stopping on split.valid where there is one, and judge on split.test.
+
+    recipes: name -> recipe. A method that fails is told as failed, and the others go on. progress(name) gives a
+    watcher of that method's epochs. The other arguments are those of `evaluate`.
+
+    Raises ConfigError for no recipes or unknown metrics.
+
+    >>> import matweave as mw
+    >>> split = mw.split_by_time(mw.simulate_log(users=200, items=60, interactions=4000, seed=0).log, valid=0)
+    >>> found = mw.compare({"popularity": mw.Popularity(), "ease": mw.EASE()}, split, metrics=["ndcg@10"])
+    >>> sorted(r.name for r in found.results)
+    ['ease', 'popularity']
+    """
+    if not recipes:
+        raise ConfigError("no methods to compare", where="compare", mend="name at least one method")
+    asked = asked_for(metrics, None, split.test, candidates, k)
+    names = [one.name for one in asked]
+    results = []
+    for name, recipe in recipes.items():
+        results.append(
+            _judged(name, recipe, split, names, k, candidates, threshold, seed, resamples, progress)
+        )
+    results = _with_p_values(results, names, seed)
+    first = next(
+        (n for n in names if any(r.evaluation and n in r.evaluation.metrics for r in results)), names[0]
+    )
+    protocols = [r.evaluation.protocol for r in results if r.evaluation]
+    return Comparison(
+        results=tuple(sorted(results, key=lambda r: _place(r, first))),
+        metrics=tuple(names),
+        split=split,
+        protocol=max(protocols, key=len, default="none"),
+        k=k,
+        seed=seed,
+    )
+
+
+def result_json(result: Result, split: Split | None, protocol: str) -> dict[str, Any]:
+    """One method as the object that JSON output holds; stable keys, described in docs/json.md."""
+    judged = result.evaluation
+    return {
+        "method": result.name,
+        "settings": dict(result.settings),
+        "metrics": {} if judged is None else {n: i.as_dict() for n, i in judged.metrics.items()},
+        "p_values": {n: float(p) for n, p in result.p_values.items()},
+        "skipped": {} if judged is None else dict(judged.skipped),
+        "seconds": round(result.seconds, 4),
+        "peak_mb": round(result.peak_mb, 1),
+        "protocol": protocol if judged is None else judged.protocol,
+        "counts": {} if judged is None else dict(judged.counts),
+        "split": None if split is None else split.report.as_dict(),
+        "versions": versions(),
+        "error": result.error,
+    }
+
+
+def _judged(
+    name: str,
+    recipe: Any,
+    split: Split,
+    metrics: list[str],
+    k: int,
+    candidates: Candidates | None,
+    threshold: float | None,
+    seed: int,
+    resamples: int,
+    progress: Callable[[str], Watch] | None,
+) -> Result:
+    settings = settings_of(recipe)
+    began = time.perf_counter()
+    with peak_memory() as peak:
+        try:
+            check = _early_stopping(recipe, split, metrics)
+            watch = None if progress is None else progress(name)
+            model = recipe.fit(split.train, validate=check, watch=watch)
+            seconds = time.perf_counter() - began
+        except MatweaveError as error:
+            spent = time.perf_counter() - began
+            return Result(name=name, settings=settings, seconds=spent, peak_mb=peak[0], error=str(error))
+    try:
+        found = evaluate(
+            model,
+            split.test,
+            k=k,
+            metrics=metrics,
+            candidates=candidates,
+            known=split.test_known,
+            threshold=threshold,
+            seed=seed,
+            resamples=resamples,
+        )
+    except MatweaveError as error:
+        return Result(name=name, settings=settings, seconds=seconds, peak_mb=peak[0], error=str(error))
+    return Result(
+        name=name, settings=settings, seconds=seconds, peak_mb=peak[0], evaluation=found, model=model
+    )
+
+
+def _early_stopping(recipe: Any, split: Split, metrics: list[str]) -> Any:
+    if split.valid is None:
+        return None
+    ranked = [m for m in metrics if m not in RATINGS and parse(m).metric.per_user]
+    metric = "rmse" if hasattr(recipe, "bias_regularization") and split.valid.values is not None else None
+    return validation(split.valid, metric=metric or (ranked or ["ndcg@10"])[0], known=split.valid_known)
+
+
+def _place(result: Result, metric: str) -> tuple[int, float]:
+    if result.evaluation is None:
+        return 2, 0.0
+    if metric not in result.evaluation.metrics:
+        return 1, 0.0
+    lower = parse(metric).metric.higher_is_better is False
+    mean = result.evaluation.metrics[metric].mean
+    return 0, (mean if lower else -mean) if not math.isnan(mean) else math.inf
+
+
+def _with_p_values(results: list[Result], metrics: Sequence[str], seed: int) -> list[Result]:
+    """Every method against the best of each metric, Holm-corrected within the metric."""
+    p: dict[int, dict[str, float]] = {at: {} for at in range(len(results))}
+    for metric in metrics:
+        numbers = {at: v for at, r in enumerate(results) if (v := _users(r, metric)) is not None}
+        if len(numbers) < 2:
+            continue
+        sign = -1.0 if parse(metric).metric.higher_is_better is False else 1.0
+        means = {at: results[at].evaluation.metrics[metric].mean for at in numbers}  # type: ignore[union-attr]
+        best = max(means, key=lambda at: sign * means[at])
+        others = [at for at in numbers if at != best]
+        differences = np.column_stack([numbers[best] - numbers[at] for at in others])
+        for at, value in zip(others, holm(sign_flip(differences, seed=seed)), strict=True):
+            p[at][metric] = float(value)
+    return [
+        Result(**{**{n: getattr(r, n) for n in r.__dataclass_fields__}, "p_values": p[at]})
+        for at, r in enumerate(results)
+    ]
+
+
+def _users(result: Result, metric: str) -> np.ndarray | None:
+    """Numbers per user that a paired test can take; sums of errors for RMSE and MAE."""
+    judged: Judged | None = None if result.evaluation is None else result.evaluation.judged
+    if judged is None:
+        return None
+    if metric in judged.ratios:
+        return judged.ratios[metric][0]
+    return judged.per_user.get(metric)
