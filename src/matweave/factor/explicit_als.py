@@ -60,8 +60,8 @@ class ExplicitALS:
     """
 
     rank: int = 64  # length of the vectors
-    regularization: float = 0.06  # λ, of the vectors
-    bias_regularization: float = 0.01  # λ_b, of the biases
+    regularization: float = 0.07  # λ, of the vectors
+    bias_regularization: float = 0.04  # λ_b, of the biases
     scale_by_count: bool = True  # penalties times the row's count (ALS-WR), or flat
     epochs: int = 12
     solver: str = "cg"  # cg or cholesky
