@@ -168,9 +168,7 @@ def _pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"array": _put(tensors, name, np.asarray(value, order="C"))}
     if isinstance(value, np.ndarray):
         raise TypeError(f"{name} is an array of {value.dtype}, which cannot be stored: use numbers or bools")
-    if isinstance(value, pa.ChunkedArray):
-        value = value.combine_chunks()
-    if isinstance(value, pa.Array):
+    if isinstance(value, (pa.Array, pa.ChunkedArray)):
         return {"arrow": _put(tensors, name, np.frombuffer(_ipc(value), np.uint8))}
     if isinstance(value, tuple):
         return {"tuple": [_pack(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]}
@@ -229,7 +227,7 @@ def _unpack(packed: Any, tensors: Mapping[str, np.ndarray], kinds: Mapping[str, 
     raise _refused(at, "it holds a value of an unknown shape")
 
 
-def _ipc(array: pa.Array) -> bytes:
+def _ipc(array: pa.Array | pa.ChunkedArray) -> bytes:
     table = pa.table({"ids": array})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:

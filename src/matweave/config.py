@@ -121,7 +121,8 @@ def number(low: float | None = None, high: float | None = None, *, above: float 
     >>> number(above=0)(0.0)
     'a number > 0'
     """
-    wanted = f"a number{_range(low, high)}" + (f" > {above}" if above is not None else "")
+    bounds = [b for b in (_range(low, high), f" > {above}" if above is not None else "") if b]
+    wanted = "a number" + " and".join(bounds)
 
     def rule(value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, Real):

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Event, RLock
-from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
@@ -112,43 +111,29 @@ def _controller(loaded: tuple[str, ...]) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-_blas_lock = RLock()
-_blas_holds: list[tuple[object, int]] = []  # who holds BLAS to how many threads, in order of asking
-_blas_before: Any = None  # what was set before the first of them
+_blas = RLock()
 
 
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
-    """Hold every loaded BLAS to `count` threads inside the block; blocks may nest, and overlap on threads.
+    """Hold every loaded BLAS to `count` threads inside the block; blocks may nest.
 
-    BLAS has one setting for the whole process: the latest block still open decides, and what was set
-    before comes back when the last one closes.
+    BLAS has one setting for the whole process: while blocks of two threads overlap, the first one decides, and
+    what it found comes back when it closes.
 
     >>> with blas_threads(1):
     ...     pass
     """
-    global _blas_before
-    mine = (object(), count)
-    with _blas_lock:
-        if not _blas_holds:
-            _blas_before = _limit(count)
-        elif _blas_holds[-1][1] != count:
-            _limit(count)
-        _blas_holds.append(mine)
-    try:
+    if not _blas.acquire(blocking=False):
+        # another thread's block: were this one to restore what it found, BLAS would stay limited for good
         yield
+        return
+    try:
+        loaded = tuple(name for name in _LOADERS if name in sys.modules)
+        with _controller(loaded).limit(limits=count, user_api="blas"):
+            yield
     finally:
-        with _blas_lock:
-            _blas_holds.remove(mine)
-            if not _blas_holds:
-                _blas_before.restore_original_limits()
-            elif _blas_holds[-1][1] != count:
-                _limit(_blas_holds[-1][1])
-
-
-def _limit(count: int) -> Any:
-    loaded = tuple(name for name in _LOADERS if name in sys.modules)
-    return _controller(loaded).limit(limits=count, user_api="blas")
+        _blas.release()
 
 
 def in_parallel(work: Callable[..., object], pieces: Iterable[tuple]) -> list:
