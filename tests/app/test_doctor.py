@@ -30,7 +30,3 @@ def test_self_test_reports_what_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EASE, "fit", broken)
     failed = [test for test in doctor.self_test() if not test["ok"]]
     assert [test["note"] for test in failed] == ["RuntimeError: no BLAS"]
-
-
-def test_an_absent_distribution_has_no_version() -> None:
-    assert doctor.installed("no-such-distribution-here") is None

@@ -11,7 +11,11 @@ from matweave.factor.loop import FitState
 
 def state(epoch: int, validation: tuple[tuple[int, float], ...] = ()) -> FitState:
     return FitState(
-        epoch=epoch, arrays={"x": np.zeros(1)}, objective=(2.5,) * epoch, validation=validation, seconds=0.5 * epoch
+        epoch=epoch,
+        arrays={"x": np.zeros(1)},
+        objective=(2.5,) * epoch,
+        validation=validation,
+        seconds=0.5 * epoch,
     )
 
 

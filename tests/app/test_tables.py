@@ -33,12 +33,17 @@ def test_a_long_table_written_to_a_file_is_shown_in_part(capsys: pytest.CaptureF
 
 
 def test_doctor_marks_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    env = dict.fromkeys(("platform", "executable", "cores_allowed", "cores_present", "threads", "memory_gb", "gpu"), "?")
+    env = dict.fromkeys(
+        ("platform", "executable", "cores_allowed", "cores_present", "threads", "memory_gb", "gpu"), "?"
+    )
     tests = [
         {"test": "adds", "ok": True, "seconds": 0.1, "note": ""},
         {"test": "fits", "ok": False, "seconds": 0.2, "note": "ValueError: x"},
     ]
-    found = {"environment": {**env, "versions": {}, "blas": [], "extras": {}, "variables": {}}, "self_test": tests}
+    found = {
+        "environment": {**env, "versions": {}, "blas": [], "extras": {}, "variables": {}},
+        "self_test": tests,
+    }
     doctor_table(found)
     out = capsys.readouterr().out
     assert "adds: ok (0.10 s)" in out

@@ -6,16 +6,15 @@ import os
 import platform
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from matweave.evaluation.machine import versions
 from matweave.threads import cores, threads
 
-CORE = ("matweave", "numpy", "scipy", "numba", "pyarrow", "narwhals", "safetensors", "typer", "threadpoolctl")
 EXTRAS = {
     "deep": ("torch",),
     "report": ("matplotlib",),
@@ -34,19 +33,6 @@ VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-
-
-def installed(name: str) -> str | None:
-    """The version of a distribution, or None."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def versions() -> dict[str, str]:
-    """Versions that a result depends on: Python and the core packages."""
-    return {"python": platform.python_version(), **{n: v for n in CORE if (v := installed(n))}}
 
 
 def environment() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -57,6 +57,7 @@ def _note(state: FitState) -> str:
     return ", ".join(parts)
 
 
+@final
 class _Bar:
     def __init__(self, bars: Progress, task: Any) -> None:
         self.bars, self.task = bars, task
@@ -66,6 +67,7 @@ class _Bar:
         return None
 
 
+@final
 class _Lines:
     """A line at the first epoch, at each doubling of the time since, and at the last."""
 
@@ -81,6 +83,7 @@ class _Lines:
         return None
 
 
+@final
 class Bytes:
     """Progress of a download: called with (bytes done, bytes in all or None)."""
 

@@ -117,7 +117,7 @@ def asked_for(
         raise ConfigError(f"k is {k!r}, but must be an integer >= 1", where="evaluate", mend="give k >= 1")
     if metrics:
         return parse_all(metrics, k=int(k))
-    names = list(SAMPLED if candidates is not None else BASIC)
+    names: list[str] = [*(SAMPLED if candidates is not None else BASIC)]
     if test.values is not None and (model is None or model.limits is not None):
         names += RATINGS
     return parse_all(names, k=int(k))

@@ -62,7 +62,7 @@ class FitState:
 class Watch(Protocol):
     """Sees the state after each epoch; answers True to stop. It must not change or keep the arrays."""
 
-    def __call__(self, state: FitState, epochs: int) -> bool | None: ...
+    def __call__(self, state: FitState, epochs: int, /) -> bool | None: ...
 
 
 @final
