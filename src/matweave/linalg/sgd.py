@@ -126,10 +126,11 @@ def cut(
     side = side or max(1, min(32, isqrt(count // 8000)))
     user_group = _deal(np.bincount(users, minlength=n_users), side, child(seed, "sgd", "users"))
     item_group = _deal(np.bincount(items, minlength=n_items), side, child(seed, "sgd", "items"))
-    order = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
-    child(seed, "sgd", "rows").shuffle(order)
-    starts, *rows = _gather_blocks(users, items, values, order, user_group, item_group, side)
-    u, i, r = rows
+    starts, u, i, r = _gather_blocks(users, items, values, user_group, item_group, side)
+    seeds = child(seed, "sgd", "rows").integers(2**63, size=side * side, dtype=np.uint64)
+    in_parallel(
+        lambda k: _shuffle(u, i, r, starts[k], starts[k + 1], seeds[k]), [(k,) for k in range(side * side)]
+    )
     return Grid(users=u, items=i, values=r, starts=starts, side=side, n_users=n_users, n_items=n_items)
 
 
@@ -143,7 +144,7 @@ def _deal(counts: NDArray[np.int64], side: int, random: np.random.Generator) -> 
 
 
 @njit(nogil=True, cache=True)
-def _gather_blocks(users, items, values, order, user_group, item_group, side):
+def _gather_blocks(users, items, values, user_group, item_group, side):
     starts = np.zeros(side * side + 1, np.int64)
     for t in range(len(users)):
         starts[user_group[users[t]] * side + item_group[items[t]] + 1] += 1
@@ -151,11 +152,26 @@ def _gather_blocks(users, items, values, order, user_group, item_group, side):
         starts[k + 1] += starts[k]
     at = starts[:-1].copy()
     u, i, r = np.empty_like(users), np.empty_like(items), np.empty_like(values)
-    for t in order:
+    for t in range(len(users)):
         k = user_group[users[t]] * side + item_group[items[t]]
         u[at[k]], i[at[k]], r[at[k]] = users[t], items[t], values[t]
         at[k] += 1
     return starts, u, i, r
+
+
+@njit(nogil=True, cache=True)
+def _shuffle(users, items, values, low, high, state):
+    """Fisher and Yates' shuffle of one block, which fits in the cache, by SplitMix64 (Steele et al. 2014)."""
+    for t in range(high - 1, low, -1):
+        state += np.uint64(0x9E3779B97F4A7C15)
+        mixed = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+        # the high half picks the place: its bias is below 2^-32 times the size of the block
+        k = low + np.int64(((mixed >> np.uint64(32)) * np.uint64(t - low + 1)) >> np.uint64(32))
+        users[t], users[k] = users[k], users[t]
+        items[t], items[k] = items[k], items[t]
+        values[t], values[k] = values[k], values[t]
 
 
 def start(n_users: int, n_items: int, *, mean: float, rank: int, scale: float, seed: int) -> Biased:
