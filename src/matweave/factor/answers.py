@@ -15,12 +15,24 @@ from matweave.errors import DataError, UnknownId, listed
 
 
 def user_codes_of(vocabulary: Vocabulary, ids: Sequence[Any] | None) -> np.ndarray:
-    """Codes int32 of the ids, or all codes for None. Raises UnknownId, which lists every unknown id."""
+    """Codes int32 of the ids, or all codes for None. Raises UnknownId, which lists every unknown id.
+
+    >>> user_codes_of(Vocabulary(ids=pa.array(["a", "b"])), ["b"])
+    array([1], dtype=int32)
+    """
     if ids is None:
         return np.arange(len(vocabulary), dtype=np.int32)
+    if isinstance(ids, (str, bytes)) or not hasattr(ids, "__iter__"):
+        raise DataError(
+            f"{ids!r} is one id, where a list of ids is asked for",
+            where="the ids given",
+            mend=f"put it in a list: [{ids!r}]",
+        )
+    if not hasattr(ids, "__len__"):  # an iterator, to be read once
+        ids = list(ids)
     codes, known = vocabulary.encode(ids)
     if not known.all():
-        unknown = [i for i, k in zip(list(ids), known, strict=True) if not k]
+        unknown = [i for i, k in zip(_plain(ids), known, strict=True) if not k]
         if len(unknown) == 1:
             vocabulary.code(unknown[0])  # raises, naming the nearest id
         raise UnknownId(
@@ -31,12 +43,28 @@ def user_codes_of(vocabulary: Vocabulary, ids: Sequence[Any] | None) -> np.ndarr
     return codes
 
 
+def _plain(ids: Any) -> list[Any]:
+    """Ids as Python objects, as a message shows them."""
+    for method in ("to_pylist", "tolist", "to_list"):
+        if hasattr(ids, method):
+            return getattr(ids, method)()
+    return list(ids)
+
+
 def history_of(items: Vocabulary, history: Sequence[Any], values: Sequence[float] | None) -> Csr:
-    """One stranger's history as a 1 x items matrix. Raises UnknownId for unknown items."""
-    codes = user_codes_of(items, list(history))
-    if values is not None and len(values) != len(codes):
+    """One stranger's history as a 1 x items matrix.
+
+    Raises UnknownId for unknown items, DataError for items named twice or values that do not fit.
+
+    >>> one = history_of(Vocabulary(ids=pa.array(["a", "b", "c"])), ["c", "a"], [5, 3])
+    >>> one.indices.tolist(), one.values.tolist()
+    ([0, 2], [3.0, 5.0])
+    """
+    codes = user_codes_of(items, history)
+    weights = None if values is None else _numbers(values)
+    if weights is not None and len(weights) != len(codes):
         raise DataError(
-            f"{len(values)} values for {len(codes)} items of the history",
+            f"{len(weights)} values for {len(codes)} items of the history",
             where="recommend_for",
             mend="give one value per item, or none",
         )
@@ -47,16 +75,33 @@ def history_of(items: Vocabulary, history: Sequence[Any], values: Sequence[float
             where="recommend_for",
             mend="name each item once",
         )
-    weights = None if values is None else np.asarray(values, np.float32)[first]
-    indptr = np.array([0, len(distinct)], np.int64)
-    return Csr(indptr=indptr, indices=distinct.astype(np.int32), values=weights, n_columns=len(items))
+    return Csr(
+        indptr=np.array([0, len(distinct)], np.int64),
+        indices=distinct.astype(np.int32),
+        values=None if weights is None else weights[first],
+        n_columns=len(items),
+    )
+
+
+def _numbers(values: Sequence[float]) -> np.ndarray:
+    try:
+        found = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        found = np.array([np.nan])
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise DataError(
+            "the values of the history are not a list of finite numbers",
+            where="recommend_for",
+            mend="give one number per item",
+        )
+    return found
 
 
 def exclusions(seen: Csr | None, rows: int, items: Vocabulary, exclude: Sequence[Any]) -> Csr | None:
     """What may not be given: the seen items of each row, and the excluded ids for all rows."""
     if not len(exclude):
         return seen
-    never = np.unique(user_codes_of(items, list(exclude)))
+    never = np.unique(user_codes_of(items, exclude))
     at, columns = np.repeat(np.arange(rows), len(never)), np.tile(never, rows)
     if seen is not None:
         at = np.concatenate([np.repeat(np.arange(rows), np.diff(seen.indptr)), at])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import pyarrow as pa
 
 from matweave.artifact import load, save
 from matweave.config import settings_of
@@ -24,7 +25,7 @@ from matweave.factor.loop import FitState
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stored:
     """What a checkpoint folder holds."""
 
@@ -67,10 +68,7 @@ class Checkpoint:
                 where=str(self.folder),
                 mend="resume with the same command, or start anew without --resume",
             )
-        # read-only views of the file's bytes would break epochs that write in place
-        state: FitState = stored.state
-        writable = {name: array.copy() for name, array in state.arrays.items()}
-        return FitState(**{**vars(state), "arrays": writable})
+        return stored.state
 
     def remove(self) -> None:
         """Forget the checkpoint, after the model itself is safe."""
@@ -78,10 +76,14 @@ class Checkpoint:
 
 
 def fingerprint(recipe: Any, *logs: Interactions | None) -> str:
-    """A digest of a recipe's settings and of every number and id of the logs it is fitted and validated on."""
-    digest = hashlib.sha256(
-        json.dumps([type(recipe).__name__, settings_of(recipe)], default=str).encode()
-    )
+    """A digest of a recipe's settings and of every number and id of the logs it is fitted and validated on.
+
+    >>> from matweave.factor.popularity import Popularity
+    >>> log = Interactions.from_codes([0, 1], [0, 0])
+    >>> fingerprint(Popularity(), log) == fingerprint(Popularity(half_life_days=1.0), log)
+    False
+    """
+    digest = hashlib.sha256(json.dumps([type(recipe).__name__, settings_of(recipe)], default=str).encode())
     for log in logs:
         if log is None:
             digest.update(b"none")
@@ -89,7 +91,8 @@ def fingerprint(recipe: Any, *logs: Interactions | None) -> str:
         for array in (log.user_codes, log.item_codes, log.values, log.times):
             digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
         for vocabulary in (log.users, log.items):
-            digest.update(str(vocabulary.ids.type).encode())
-            for buffer in vocabulary.ids.buffers():
-                digest.update(b"none" if buffer is None else memoryview(buffer))
+            # as IPC, since the buffers of a slice are those of the whole
+            table = pa.record_batch({"ids": vocabulary.ids})
+            digest.update(str(table.schema).encode())
+            digest.update(memoryview(table.serialize()))
     return digest.hexdigest()

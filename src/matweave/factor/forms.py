@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
+import pyarrow as pa
 
 from matweave.artifact import save
 from matweave.data.csr import Csr
+from matweave.data.frames import as_frame
 from matweave.data.vocabulary import Vocabulary
-from matweave.errors import ConfigError
+from matweave.errors import ConfigError, DataError
 from matweave.factor.answers import (
     exclusions,
     history_of,
@@ -41,7 +43,7 @@ Top = tuple[np.ndarray, np.ndarray, np.ndarray]
 BLOCK = 512  # users scored at once where a full row of scores is needed: 512 x 1M items is 2 GB at most
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Recommender(ABC):
     """A fitted model: ids in, ids out.
 
@@ -101,7 +103,7 @@ class Recommender(ABC):
         """
         codes = user_codes_of(self.users, users)
         out = None if seen else self.seen.rows(codes)
-        top = self.top(self.known(codes), _k(k), exclusions(out, len(codes), self.items, exclude))
+        top = self.top(self.known(codes), self._width(k), exclusions(out, len(codes), self.items, exclude))
         return top_table(self.users.decode(codes), self.items, top, self.frame)
 
     def recommend_for(
@@ -113,19 +115,33 @@ class Recommender(ABC):
         exclude: Sequence[Any] = (),
         seen: bool = False,
     ) -> Any:
-        """The k best items for a stranger with this history of item ids: item, score, rank (from 1)."""
+        """The k best items for a stranger with this history of item ids: item, score, rank (from 1).
+
+        values: one per item, which rating models need. Raises UnknownId, which lists every item that training
+        did not have, and DataError for an item named twice or a value that is not finite.
+        """
         one = history_of(self.items, history, values)
         out = exclusions(None if seen else one, 1, self.items, exclude)
-        return top_table(None, self.items, self.top(self.fold_in(one), _k(k), out), self.frame)
+        return top_table(None, self.items, self.top(self.fold_in(one), self._width(k), out), self.frame)
 
     def similar(self, item: Any, k: int = 10) -> Any:
         """The k items most like `item`: item, similarity, rank (from 1)."""
-        codes, scores = self.similar_codes(self.items.code(item), _k(k))
+        codes, scores = self.similar_codes(self.items.code(item), self._width(k))
         return similar_table(self.items, codes, scores, self.frame)
 
     def predict(self, users: Sequence[Any], items: Sequence[Any]) -> Any:
-        """The scores of pairs: user, item, score; a rating model's are clipped to the training range."""
+        """The scores of pairs: user, item, score; a rating model's are clipped to the training range.
+
+        users, items: ids, as many of the one as of the other. Raises UnknownId, which lists every id that
+        training did not have, and DataError for lists of different lengths.
+        """
         codes, item_codes = user_codes_of(self.users, users), user_codes_of(self.items, items)
+        if len(codes) != len(item_codes):
+            raise DataError(
+                f"{len(codes)} users for {len(item_codes)} items",
+                where="predict",
+                mend="give one user for every item: the pairs are (users[p], items[p])",
+            )
         distinct, at = np.unique(codes, return_inverse=True)
         scores = self.pair_scores(self.known(distinct), at, item_codes)
         return pair_table(self.users, codes, self.items, item_codes, self.clip(scores), self.frame)
@@ -139,12 +155,23 @@ class Recommender(ABC):
         save(self, folder)
 
     def with_frame(self, frame: str) -> Recommender:
-        """The same model answering in another kind of frame: arrow, pandas or polars."""
+        """The same model answering in another kind of frame: arrow, pandas or polars.
+
+        Raises ConfigError for another kind, MissingExtra where its library is not installed.
+        """
+        as_frame(pa.table({}), frame)
         return replace(self, frame=frame)
+
+    def _width(self, k: int) -> int:
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise ConfigError(
+                f"k is {k!r}, but must be an integer >= 1", where=self.method, mend="give k >= 1"
+            )
+        return max(1, min(int(k), len(self.items)))
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FactorModel(Recommender):
     """score(u, j) = mean + user_bias[u] + item_bias[j] + user_factors[u]·item_factors[j].
 
@@ -214,7 +241,7 @@ class FactorModel(Recommender):
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ItemModel(Recommender):
     """score(u, j) = Σ_i h_ui B_ij + item_bias[j], h_u the user's history.
 
@@ -258,13 +285,14 @@ class ItemModel(Recommender):
             pair = None if out is None else (out.indptr, out.indices)
             blocks.append(top_k_scores(self.scores(rows[part]), k=k, leave_out=pair))
         if not blocks:
-            width = min(k, len(self.items))
-            return np.empty((0, width), np.int32), np.empty((0, width), np.float32), np.empty(0, np.int32)
+            return np.empty((0, k), np.int32), np.empty((0, k), np.float32), np.empty(0, np.int32)
         codes, scores, counts = zip(*blocks, strict=True)
         return np.concatenate(codes), np.concatenate(scores), np.concatenate(counts)
 
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        return _best_but(self.weights.row(item_code), item_code, k)
+        """The largest B[item_code]; items without any weight there are not like it, and are not given."""
+        row = self.weights.row(item_code)
+        return _best_but(np.where(row == 0, np.float32(-np.inf), row), item_code, k)
 
 
 def _best_but(scores: np.ndarray, left_out: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -283,12 +311,6 @@ def _are(rows: Rows, kind: type) -> Any:
 
 def _parts(count: int, size: int) -> Iterator[slice]:
     return (slice(a, min(a + size, count)) for a in range(0, count, size))
-
-
-def _k(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ConfigError(f"k is {k!r}, but must be an integer >= 1", where="recommend", mend="give k >= 1")
-    return int(k)
 
 
 def _same_shape(owner: object, name: str, wanted: tuple[int, ...]) -> None:

@@ -13,12 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
 
-from matweave.errors import Diverged
+from matweave.config import check, integer
+from matweave.errors import DataError, Diverged
 
 if TYPE_CHECKING:
     from matweave.factor.forms import Recommender
@@ -46,7 +47,7 @@ class History:
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FitState:
     """Everything the next epoch needs, after `epoch` whole epochs; storable, so a killed run resumes."""
 
@@ -75,6 +76,9 @@ class Validation:
     every: int = 1
     name: str = "validation"
 
+    def __post_init__(self) -> None:
+        check(self, patience=integer(1), every=integer(1))
+
 
 def iterate(
     *,
@@ -96,9 +100,13 @@ def iterate(
     what `epoch` would write to later). The fit ends after `epochs`, when the objective falls by less than
     `tolerance` relative to its last value (0: never), when validation stops improving, or by Ctrl-C.
 
-    Raises Diverged when the objective is not finite or exceeds a thousand times its first value.
+    Raises Diverged when the objective is not finite or exceeds a thousand times its first value, DataError when
+    the validation measure is not a number.
     """
-    state = resume or FitState(epoch=0, arrays=start())
+    if resume is None:
+        state = FitState(epoch=0, arrays=start())
+    else:  # epochs may write in place: the caller's state stays what it was
+        state = replace(resume, arrays={name: array.copy() for name, array in resume.arrays.items()})
     began = time.perf_counter() - state.seconds
     stopped = "epochs"
     if _flat(state.objective, tolerance):
@@ -135,6 +143,12 @@ def _advance(
     if validate is not None and epoch % validate.every == 0:
         so_far = History(objective=objective, stopped="running", epoch=epoch)
         score = float(validate.measure(model(arrays, so_far)))
+        if math.isnan(score):
+            raise DataError(
+                f"{validate.name} is not a number after epoch {epoch}",
+                where="validation",
+                mend="validate on rows of users and items that the training log has",
+            )
         if not validation or score > max(v for _, v in validation):
             best_epoch, best_arrays = epoch, {name: array.copy() for name, array in arrays.items()}
         validation = (*validation, (epoch, score))
@@ -204,9 +218,15 @@ def _polite_interrupt() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: bool(seen)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)  # None: set outside Python
 
 
 def arrays_equal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
-    """Whether two states hold the same numbers, bit for bit."""
-    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+    """Whether two states hold the same arrays, bit for bit.
+
+    >>> arrays_equal({"x": np.zeros(2)}, {"x": np.zeros(2, np.float32)})
+    False
+    """
+    return a.keys() == b.keys() and all(
+        a[k].dtype == b[k].dtype and a[k].shape == b[k].shape and a[k].tobytes() == b[k].tobytes() for k in a
+    )

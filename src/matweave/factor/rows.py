@@ -30,7 +30,7 @@ class Rows(ABC):
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FactorRows(Rows):
     """factors (n, rank) float32; bias (n,) float32 or None."""
 
@@ -48,7 +48,7 @@ class FactorRows(Rows):
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class HistoryRows(Rows):
     """histories: n users x items."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import scipy.sparse as sp
 
 from matweave.data.csr import Csr
 from matweave.threads import in_parallel
@@ -28,7 +29,7 @@ class ItemWeights(ABC):
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DenseWeights(ItemWeights):
     """B as a full (items, items) float32 array."""
 
@@ -42,14 +43,15 @@ class DenseWeights(ItemWeights):
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SparseWeights(ItemWeights):
     """B as sparse rows: the neighbours of each item."""
 
     matrix: Csr
 
     def apply(self, histories: Csr) -> np.ndarray:
-        return np.asarray((histories.scipy() @ self.matrix.scipy()).toarray(), dtype=np.float32)
+        product = sp.csr_array(histories.scipy() @ self.matrix.scipy())
+        return np.asarray(product.toarray(), dtype=np.float32)
 
     def row(self, item_code: int) -> np.ndarray:
         full = np.zeros(self.matrix.n_columns, np.float32)
