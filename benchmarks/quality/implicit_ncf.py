@@ -23,10 +23,10 @@ from matweave.factor.implicit_als import ImplicitALS
 
 CHOSEN = {
     "rank": 192,
-    "unobserved_weight": 0.3,
-    "regularization": 0.007,
+    "unobserved_weight": 0.2,
+    "regularization": 0.008,
     "regularization_exponent": 1.0,
-    "epochs": 12,
+    "epochs": 16,
     "tolerance": 0.0,
 }
 GRID = {

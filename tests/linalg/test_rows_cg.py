@@ -92,3 +92,10 @@ def test_not_a_number_is_not_hidden():
     own, _, f = solve(p, 2)
     assert np.isnan(f)
     assert np.isfinite(own.array[2:]).all()
+
+
+def test_lost_vectors_answer_not_a_number():
+    p = random_problem(6)
+    p.other[3, 3] = np.inf
+    p.weight = 0.0
+    assert np.isnan(solve(p, 2)[2])

@@ -38,6 +38,7 @@ from matweave.linalg.vectors import Vectors
 from matweave.threads import blas_threads
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning
+_LARGEST = np.float32(np.finfo(np.float32).max)
 _DONE = np.float32(1e-12)  # of the first r·z: below it float32 has nothing left to improve
 
 
@@ -89,6 +90,8 @@ def kernel(width: int, biased: bool):
                 p[j] = m[j] * r[j]
                 rz += r[j] * p[j]
             f -= fall
+            if not rz <= _LARGEST:  # float32 has overflowed: say so instead of standing still
+                f = np.float64(np.nan)
             enough = _DONE * rz
             for _ in range(steps):
                 if not rz > enough:
@@ -110,7 +113,8 @@ def kernel(width: int, biased: bool):
                 curve = np.float32(0)
                 for j in range(size):
                     curve += p[j] * q[j]
-                if not curve > 0:
+                if not curve > 0 or curve > _LARGEST:
+                    f = f if curve <= 0 else np.float64(np.nan)
                     break
                 step = rz / curve
                 f -= step * rz
@@ -166,6 +170,8 @@ class ConjugateGradient(RowSolver):
             gram = other.gram(systems.popular) / max(systems.popular.sum(), 1)
         else:
             gram = np.asarray(shared, np.float64)
+        if not np.isfinite(gram).all():
+            return float("nan")  # the columns' vectors are lost already; the fit ends as diverged
         with blas_threads(1):  # the same bits for any number of threads
             spectrum, basis = np.linalg.eigh(gram)
         other.rotate(basis)
