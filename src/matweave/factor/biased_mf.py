@@ -31,7 +31,7 @@ from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.linalg import gd, sgd
 
-RATES = {"sgd": 0.05, "gd": 1.0}
+RATES = {"sgd": 0.056, "gd": 1.0}
 """First learning rates: per rating, and per row's mean gradient."""
 
 MENDS = {
@@ -44,7 +44,7 @@ MENDS = {
 @config
 class BiasedMF:
     """rank: columns of the factors. regularization, bias_regularization: λ and λ_b, per rating.
-    epochs: passes over the log. optimizer: sgd or gd. learning_rate: the first; none: 0.05 for sgd, 1 for gd.
+    epochs: passes over the log. optimizer: sgd or gd. learning_rate: the first; none: 0.056 for sgd, 1 for gd.
     final_learning_rate: sgd's last, as a share of the first. bias_rate: sgd's rate for biases, as a share.
     momentum: gd's. init_scale: standard deviation of the first factors; small ones overfit less.
     tolerance: the fit ends when the objective falls by less than this share; 0: never.
@@ -56,15 +56,15 @@ class BiasedMF:
     """
 
     rank: int = 64
-    regularization: float = 0.04
+    regularization: float = 0.038
     bias_regularization: float = 0.01
     epochs: int = 14
     optimizer: str = "sgd"
     learning_rate: float | None = None
-    final_learning_rate: float = 0.02
+    final_learning_rate: float = 0.05
     bias_rate: float = 0.5
     momentum: float = 0.9
-    init_scale: float = 0.003
+    init_scale: float = 0.002
     tolerance: float = 0.0
     seed: int = 0
 

@@ -201,9 +201,9 @@ def _step_kernel(columns: int) -> Callable[..., Any]:
     one = np.float32(1)
 
     @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-    def step(users, items, values, low, high, x, y, b, c, mean, rate, bias_rate, pull, bias_pull):
+    def step(users, items, values, low, high, forward, x, y, b, c, mean, rate, bias_rate, pull, bias_pull):
         keep = one - rate * pull
-        for t in range(low, high):
+        for t in range(low, high) if forward else range(high - 1, low - 1, -1):
             u, j = users[t], items[t]
             dot = np.float32(0)
             for f in range(columns):
@@ -245,7 +245,11 @@ def _views(grid: Grid) -> tuple:
 def epoch(
     grid: Grid, at: Biased, weight: Penalty, *, rate: float, bias_rate: float, seed: int, number: int
 ) -> None:
-    """One pass over every rating, updating `at` in place; the order of the blocks depends on (seed, number)."""
+    """One pass over every rating, updating `at` in place.
+
+    The order of the blocks depends on (seed, number); inside a block odd epochs go backwards, which is as good as
+    shuffling it again and costs nothing.
+    """
     random, side = child(seed, "sgd", "epoch", number), grid.side
     rows, columns, shifts = random.permutation(side), random.permutation(side), random.permutation(side)
     kernel, log = _step_kernel(at.user_factors.shape[1]), _views(grid)
@@ -254,7 +258,7 @@ def epoch(
 
     def work(block: int) -> None:
         low, high = grid.starts[block], grid.starts[block + 1]
-        kernel(*log, low, high, x, y, b, c, *numbers)
+        kernel(*log, low, high, number % 2 == 0, x, y, b, c, *numbers)
 
     for shift in shifts:
         blocks = rows * side + columns[(np.arange(side) + shift) % side]
