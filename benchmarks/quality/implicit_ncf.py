@@ -17,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-
 from ncf_linear import judge, log_of, settings_of, table, test_candidates, validation_cut  # beside this file
+
 from matweave.factor.implicit_als import ImplicitALS
 
 CHOSEN = {
