@@ -1,7 +1,7 @@
 """The truth behind a simulated log: tastes, expected values, the best items, in ids and in words.
 
 The model is written at the head of `matweave.data.simulate`; here are its closed forms. With
-a = affinity at moment t in [0, 1], p = (1 - lapse) * sigmoid(attraction * a - 1) + lapse * sigmoid(-1):
+a = affinity at moment t in [0, 1], p = (1 - lapse) * sigmoid(attraction * a - bar) + lapse * sigmoid(-bar):
 
     ratings     E = low + step * sum_k Phi((s - (low + (k - 1/2) step)) / noise)
     clicks      E = p, the probability that an item shown is clicked
@@ -51,6 +51,7 @@ class PlantedTruth:
     first_items: np.ndarray
     shape: str
     attraction: float
+    bar: float
     lapse: float
     noise: float
     drift: float
@@ -84,8 +85,8 @@ class PlantedTruth:
 
     def probability(self, affinity: np.ndarray) -> np.ndarray:
         """The probability that an exposure becomes a row."""
-        liked = expit(self.attraction * affinity - 1.0)
-        return (1.0 - self.lapse) * liked + self.lapse * expit(-1.0)
+        liked = expit(self.attraction * affinity - self.bar)
+        return (1.0 - self.lapse) * liked + self.lapse * expit(-self.bar)
 
     def score(self, affinity: np.ndarray, user_bias: np.ndarray, item_bias: np.ndarray) -> np.ndarray:
         """The rating before noise, rounding and cutting, float64."""

@@ -33,6 +33,7 @@ class Plan:
     shape: str
     popularity_skew: float
     attraction: float
+    bar: float
     drift: float
     noise: float
     newcomers: float
@@ -50,6 +51,7 @@ class Plan:
             shape=one_of("ratings", "clicks", "purchases", "blocks"),
             popularity_skew=number(0, 3),
             attraction=number(0, 20),
+            bar=number(-10, 10),
             drift=number(0, 1),
             noise=number(0) if self.shape == "ratings" else number(0, 1),
             newcomers=number(0, 1),
@@ -111,6 +113,7 @@ def plant(plan: Plan, scale: tuple[float, float, float], start: int) -> PlantedT
         first_items=_first(rng("first items"), m, plan.newcomers),
         shape=plan.shape,
         attraction=plan.attraction,
+        bar=plan.bar,
         lapse=0.0 if ratings else plan.noise,
         noise=plan.noise if ratings else 0.0,
         drift=plan.drift,

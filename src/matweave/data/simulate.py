@@ -16,10 +16,10 @@ Model. Users u have tastes x_u(t) in R^d, items j have factors y_j in R^d, time 
 A row comes about in two steps, exposure and response. Exposures (u, j, t) are drawn independently:
 u by activity, j by popularity, t uniform, both present at t. An exposure becomes a row with probability
 
-    p_uj(t) = (1 - lapse) * sigmoid(attraction * a_uj(t) - 1) + lapse * sigmoid(-1)
+    p_uj(t) = (1 - lapse) * sigmoid(attraction * a_uj(t) - bar) + lapse * sigmoid(-bar)
 
 so `attraction = 0` observes pairs without regard to taste (missing at random), and larger values bring
-the selection that real logs have. A pair seen twice keeps its first row. From the rows of all exposures
+the selection that real logs have; a higher `bar` makes what is not liked rarer. A pair seen twice keeps its first row. From the rows of all exposures
 exactly `interactions` are kept by chance. What a row holds depends on the shape:
 
     ratings     s = mean + spread * (0.5 b_u + 0.5 c_j + a_uj(t) / sqrt 2), b and c standard normal;
@@ -70,6 +70,7 @@ def simulate_log(
     shape: str = "ratings",
     popularity_skew: float = 0.8,
     attraction: float = 2.0,
+    bar: float = 1.0,
     drift: float = 0.1,
     noise: float | None = None,
     newcomers: float = 0.05,
@@ -108,6 +109,7 @@ def simulate_log(
         shape=shape,
         popularity_skew=popularity_skew,
         attraction=attraction,
+        bar=bar,
         drift=drift,
         noise=noise,
         newcomers=newcomers,
