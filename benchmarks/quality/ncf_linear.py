@@ -42,9 +42,9 @@ GRIDS = {
     "pure_svd": {"rank": [16, 24, 32, 40, 48, 56, 64, 96], "iterations": [8]},
     "item_knn": {
         "weighting": ["none", "tf_idf", "bm25"],
-        "neighbors": [50, 100, 200, 400],
-        "shrink": [0.0, 20.0, 100.0, 500.0],
-        "asymmetry": [0.3, 0.4, 0.5],
+        "neighbors": [50, 100, 200],
+        "shrink": [0.0, 20.0, 100.0],
+        "asymmetry": [0.4, 0.5, 0.6],
         "normalization": [0.0, 0.5],
     },
 }
@@ -146,14 +146,14 @@ def report(name: str, rows: np.ndarray, candidates: np.ndarray) -> None:
     print(json.dumps(line), flush=True)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MATWEAVE_DATA", "../shared/data")))
     parser.add_argument("--tune", action="store_true", help="search the grids on the validation cut")
     parser.add_argument("--methods", default=",".join(CHOSEN))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     folder = given.data / "ncf-ml-1m"
     rows = table(folder / "ml-1m.train.rating.gz")
     for name in given.methods.split(","):

@@ -40,9 +40,10 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
 GRIDS: dict[str, dict[str, dict[str, list]]] = {
     "ml-1m": {
         "biased_mf": {
-            "regularization": [0.035, 0.04, 0.045],
-            "learning_rate": [0.04, 0.045, 0.05, 0.055],
+            "regularization": [0.034, 0.038, 0.042],
+            "learning_rate": [0.046, 0.056, 0.066],
             "epochs": [12, 14, 16],
+            "init_scale": [0.001, 0.002, 0.005],
         },
         "explicit_als": {"regularization": [0.05, 0.06, 0.07, 0.08], "epochs": [8, 12]},
     },
@@ -144,7 +145,7 @@ def report(name: str, method: str, parts: list[tuple[Part, Part]]) -> None:
     print(json.dumps(line), flush=True)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--tune", action="store_true", help="search the grids on a validation cut")
     parser.add_argument("--sets", default=",".join(CHOSEN))
     parser.add_argument("--methods", default=",".join(RECIPES))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     for name in given.sets.split(","):
         parts = splits(name, given.data)
         for method in given.methods.split(","):

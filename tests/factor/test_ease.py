@@ -105,6 +105,11 @@ def test_what_no_precision_can_invert_is_refused_with_the_mend():
     assert caught.value.mend == "raise regularization"
 
 
+def test_a_log_of_one_item():
+    model = EASE().fit(Interactions.from_codes([0, 1], [0, 0]))
+    assert weights(model).tolist() == [[0.0]]
+
+
 def test_settings_are_checked():
     with pytest.raises(ConfigError, match="regularization is 0"):
         EASE(regularization=0)

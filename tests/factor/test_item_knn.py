@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 from by_hand import item_knn as slow
@@ -5,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matweave.data.interactions import Interactions
-from matweave.errors import ConfigError
+from matweave.errors import ConfigError, DataError
+from matweave.factor.ease import EASE
 from matweave.factor.item_knn import ItemKNN
+from matweave.factor.popularity import Popularity
+from matweave.factor.pure_svd import PureSVD
 
 
 def random_table(seed, users=30, items=12):
@@ -74,9 +79,51 @@ def test_two_groups_of_items_never_recommend_each_other():
     assert model.recommend([0, 6], k=1)["item"].to_pylist() == [0, 4]
 
 
+def test_negative_values_are_refused_where_they_would_be_weighted_as_counts():
+    log = Interactions.from_codes([0, 0, 1, 1], [0, 1, 0, 1], values=[1, -2, 3, 4])
+    with pytest.raises(DataError, match="1 values of this log are negative"):
+        ItemKNN(use_values=True).fit(log)
+    assert ItemKNN(use_values=True, weighting="none").fit(log).similar(0, k=1)["item"].to_pylist() == [1]
+    ItemKNN().fit(log)
+
+
+def test_a_log_of_one_item_has_no_neighbours():
+    model = ItemKNN().fit(Interactions.from_codes([0, 1], [0, 0]))
+    assert model.weights.matrix.nnz == 0
+    assert model.recommend_for([0], k=3, seen=True)["score"].to_pylist() == [0.0]
+
+
 def test_settings_are_checked_all_at_once():
     with pytest.raises(ConfigError) as caught:
         ItemKNN(neighbors=0, weighting="tfidf", asymmetry=2)
     assert "neighbors is 0" in caught.value.what
     assert "did you mean 'tf_idf'" in caught.value.what
     assert "asymmetry is 2" in caught.value.what
+
+
+@pytest.mark.data
+def test_the_linear_methods_beat_popularity_on_given_negatives(real_data):
+    """NCF's split of ml-1m, 99 given negatives: HR@10 as in benchmarks/quality/ncf_linear.py, with room below."""
+    folder = real_data / "ncf-ml-1m"
+    tables = {}
+    for part in ("train", "test"):
+        with gzip.open(folder / f"ml-1m.{part}.rating.gz") as file:
+            tables[part] = np.array(file.read().split(), dtype=np.int64).reshape(-1, 4)
+    with gzip.open(folder / "ml-1m.test.negative.gz", "rt") as file:
+        negatives = np.array([line.split("\t")[1:] for line in file], dtype=np.int32)
+    train = tables["train"]
+    log = Interactions.from_codes(train[:, 0], train[:, 1], n_users=6040, n_items=3706)
+    candidates = np.concatenate([tables["test"][:, 1:2].astype(np.int32), negatives], axis=1)
+    at = np.repeat(np.arange(6040), 100)
+
+    def hit_rate(recipe):
+        model = recipe.fit(log)
+        scores = model.pair_scores(model.known(np.arange(6040)), at, candidates.ravel()).reshape(-1, 100)
+        above = (scores[:, 1:] > scores[:, :1]) & (candidates[:, 1:] != candidates[:, :1])
+        return (above.sum(axis=1) < 10).mean()
+
+    found = {type(r).__name__: hit_rate(r) for r in (Popularity(), ItemKNN(shrink=0), PureSVD(), EASE())}
+    assert 0.44 < found["Popularity"] < 0.47
+    assert found["ItemKNN"] > 0.67
+    assert found["PureSVD"] > 0.68
+    assert found["EASE"] > 0.70

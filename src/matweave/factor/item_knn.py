@@ -20,6 +20,7 @@ import numpy as np
 from matweave.config import check, config, flag, integer, number, one_of, settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
+from matweave.errors import DataError
 from matweave.factor import require
 from matweave.factor.forms import ItemModel
 from matweave.factor.loop import FitState, History, Validation, Watch
@@ -67,7 +68,7 @@ class ItemKNN:
     ) -> ItemModel:
         """Find the neighbours. Closed form: validate, watch and resume have nothing to do.
 
-        Raises DataError for an empty log.
+        Raises DataError for an empty log, and for negative values that are to be weighted.
         """
         began = time.perf_counter()
         log = require.rows(train, "ItemKNN").by_user
@@ -87,6 +88,12 @@ class ItemKNN:
     def weights(self, log: Csr) -> Csr:
         """B as sparse rows, items x items."""
         values = log.weights() if self.use_values else np.ones(log.nnz, np.float32)
+        if self.weighting != "none" and values.min(initial=0) < 0:
+            raise DataError(
+                f"{self.weighting} weights counts, and {int((values < 0).sum())} values of this log are negative",
+                where="ItemKNN.fit",
+                mend="set weighting=none, or use_values=false",
+            )
         table, n = (log.indptr, log.indices), log.n_columns
         if self.weighting != "none":
             values = (tf_idf if self.weighting == "tf_idf" else bm25)(*table, values, n)
