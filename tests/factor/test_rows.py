@@ -1,0 +1,45 @@
+"""Rows of factors and of histories: length and slices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matweave.data.csr import Csr
+from matweave.factor.rows import FactorRows, HistoryRows, Rows
+
+PARTS = [
+    slice(0, 2),
+    slice(1, None),
+    slice(None),
+    slice(2, 2),
+    slice(-1, None),
+    slice(3, 99),
+    slice(None, None, 2),
+]
+
+
+def test_rows_themselves_are_abstract() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Rows()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+@pytest.mark.parametrize("biased", [True, False])
+def test_factor_rows(part: slice, biased: bool) -> None:
+    factors = np.arange(8, dtype=np.float32).reshape(4, 2)
+    bias = np.arange(4, dtype=np.float32) if biased else None
+    rows = FactorRows(factors=factors, bias=bias)
+    assert len(rows) == 4
+    cut = rows[part]
+    assert np.array_equal(cut.factors, factors[part])
+    assert (cut.bias is None) if bias is None else np.array_equal(cut.bias, bias[part])
+    assert len(cut) == len(factors[part])
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_history_rows(part: slice) -> None:
+    histories = Csr.from_pairs([0, 0, 2, 3], [1, 4, 0, 2], [1.0, 2.0, 3.0, 4.0], shape=(4, 5))
+    rows = HistoryRows(histories=histories)
+    assert len(rows) == 4
+    assert np.array_equal(rows[part].histories.scipy().toarray(), histories.scipy().toarray()[part])
