@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -23,6 +23,7 @@ from matweave.factor.loop import Watch
 from matweave.metrics.table import parse
 
 SAME = 0.05  # a corrected p at or above this: not told apart from the best
+FAILURES = (MatweaveError, MemoryError, np.linalg.LinAlgError)  # of one method: the others go on
 
 
 @final
@@ -44,6 +45,11 @@ class Result:
     p_values: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
 
+    def mean(self, metric: str) -> float:
+        """The mean of a metric; NaN where this method has none."""
+        judged = None if self.evaluation is None else self.evaluation.metrics.get(metric)
+        return math.nan if judged is None else judged.mean
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +69,10 @@ class Comparison:
         return as_text(self)
 
     def best(self, metric: str) -> Result | None:
-        """The method with the best mean of a metric; None where no method has it."""
-        sign = -1.0 if parse(metric, k=self.k).metric.higher_is_better is False else 1.0
-        having = [r for r in self.results if r.evaluation and metric in r.evaluation.metrics]
-        return max(having, key=lambda r: sign * r.evaluation.metrics[metric].mean, default=None)  # type: ignore[union-attr]
+        """The method with the best mean of a metric; None where no method has it, or it is neither way better."""
+        sign = _sign(metric)
+        means = [(sign * mean, r) for r in self.results if not math.isnan(mean := r.mean(metric))]
+        return max(means, key=lambda pair: pair[0])[1] if means and sign else None
 
     def as_json(self) -> dict[str, Any]:
         """The object that `compare --json` writes; its keys are described in docs/json.md."""
@@ -105,17 +111,18 @@ def compare(
     """
     if not recipes:
         raise ConfigError("no methods to compare", where="compare", mend="name at least one method")
-    asked = asked_for(metrics, None, split.test, candidates, k)
-    names = [one.name for one in asked]
+    names = [one.name for one in asked_for(metrics, None, split.test, candidates, k)]
     results = []
     for name, recipe in recipes.items():
         results.append(
             _judged(name, recipe, split, names, k, candidates, threshold, seed, resamples, progress)
         )
+    if not metrics:  # of the defaults, only what some method has
+        names = [
+            n for n in names if any(r.evaluation and n in r.evaluation.metrics for r in results)
+        ] or names
     results = _with_p_values(results, names, seed)
-    first = next(
-        (n for n in names if any(r.evaluation and n in r.evaluation.metrics for r in results)), names[0]
-    )
+    first = next((n for n in names if any(not math.isnan(r.mean(n)) for r in results)), names[0])
     protocols = [r.evaluation.protocol for r in results if r.evaluation]
     return Comparison(
         results=tuple(sorted(results, key=lambda r: _place(r, first))),
@@ -132,7 +139,7 @@ def result_json(result: Result, split: Split | None, protocol: str) -> dict[str,
     judged = result.evaluation
     return {
         "method": result.name,
-        "settings": dict(result.settings),
+        "settings": {name: plain(value) for name, value in result.settings.items()},
         "metrics": {} if judged is None else {n: i.as_dict() for n, i in judged.metrics.items()},
         "p_values": {n: float(p) for n, p in result.p_values.items()},
         "skipped": {} if judged is None else dict(judged.skipped),
@@ -144,6 +151,23 @@ def result_json(result: Result, split: Split | None, protocol: str) -> dict[str,
         "versions": versions(),
         "error": result.error,
     }
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON can hold it: numbers that are not finite, and other types, as text.
+
+    >>> plain((1, float("inf")))
+    [1, 'inf']
+    """
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if (
+        value is None
+        or isinstance(value, (bool, int, str))
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
+        return value
+    return str(value)
 
 
 def _judged(
@@ -162,13 +186,13 @@ def _judged(
     began = time.perf_counter()
     with peak_memory() as peak:
         try:
-            check = _early_stopping(recipe, split, metrics)
+            check = _early_stopping(recipe, split, metrics, threshold)
             watch = None if progress is None else progress(name)
             model = recipe.fit(split.train, validate=check, watch=watch)
             seconds = time.perf_counter() - began
-        except MatweaveError as error:
+        except FAILURES as error:
             spent = time.perf_counter() - began
-            return Result(name=name, settings=settings, seconds=spent, peak_mb=peak[0], error=str(error))
+            return Result(name=name, settings=settings, seconds=spent, peak_mb=peak[0], error=_told(error))
     try:
         found = evaluate(
             model,
@@ -181,49 +205,62 @@ def _judged(
             seed=seed,
             resamples=resamples,
         )
-    except MatweaveError as error:
-        return Result(name=name, settings=settings, seconds=seconds, peak_mb=peak[0], error=str(error))
+    except FAILURES as error:
+        return Result(name=name, settings=settings, seconds=seconds, peak_mb=peak[0], error=_told(error))
     return Result(
         name=name, settings=settings, seconds=seconds, peak_mb=peak[0], evaluation=found, model=model
     )
 
 
-def _early_stopping(recipe: Any, split: Split, metrics: list[str]) -> Any:
+def _early_stopping(recipe: Any, split: Split, metrics: list[str], threshold: float | None) -> Any:
     if split.valid is None:
         return None
-    ranked = [m for m in metrics if m not in RATINGS and parse(m).metric.per_user]
-    metric = "rmse" if hasattr(recipe, "bias_regularization") and split.valid.values is not None else None
-    return validation(split.valid, metric=metric or (ranked or ["ndcg@10"])[0], known=split.valid_known)
+    ranked = [m for m in metrics if m not in RATINGS and parse(m).metric.per_user and _sign(m)]
+    # recipes with biases predict values, whatever their lists are good for
+    predicts = hasattr(recipe, "bias_regularization") and split.valid.values is not None
+    metric = "rmse" if predicts else (ranked or ["ndcg@10"])[0]
+    return validation(split.valid, metric=metric, known=split.valid_known, threshold=threshold)
+
+
+def _told(error: BaseException) -> str:
+    return str(error) if isinstance(error, MatweaveError) else f"{type(error).__name__}: {error}"
+
+
+def _sign(metric: str) -> int:
+    """1 where higher is better, -1 where lower is, 0 where neither."""
+    better = parse(metric).metric.higher_is_better
+    return 0 if better is None else 1 if better else -1
 
 
 def _place(result: Result, metric: str) -> tuple[int, float]:
     if result.evaluation is None:
         return 2, 0.0
-    if metric not in result.evaluation.metrics:
-        return 1, 0.0
-    lower = parse(metric).metric.higher_is_better is False
-    mean = result.evaluation.metrics[metric].mean
-    return 0, (mean if lower else -mean) if not math.isnan(mean) else math.inf
+    mean = result.mean(metric)
+    return (1, 0.0) if math.isnan(mean) else (0, -_sign(metric) * mean)
 
 
 def _with_p_values(results: list[Result], metrics: Sequence[str], seed: int) -> list[Result]:
     """Every method against the best of each metric, Holm-corrected within the metric."""
-    p: dict[int, dict[str, float]] = {at: {} for at in range(len(results))}
+    pairs: dict[int, list[tuple[str, int, np.ndarray]]] = {}  # by number of users, so that flips are shared
     for metric in metrics:
         numbers = {at: v for at, r in enumerate(results) if (v := _users(r, metric)) is not None}
-        if len(numbers) < 2:
+        means = {at: _sign(metric) * results[at].mean(metric) for at in numbers}
+        means = {at: mean for at, mean in means.items() if not math.isnan(mean)}
+        if len(means) < 2 or not _sign(metric):
             continue
-        sign = -1.0 if parse(metric).metric.higher_is_better is False else 1.0
-        means = {at: results[at].evaluation.metrics[metric].mean for at in numbers}  # type: ignore[union-attr]
-        best = max(means, key=lambda at: sign * means[at])
-        others = [at for at in numbers if at != best]
-        differences = np.column_stack([numbers[best] - numbers[at] for at in others])
-        for at, value in zip(others, holm(sign_flip(differences, seed=seed)), strict=True):
-            p[at][metric] = float(value)
-    return [
-        Result(**{**{n: getattr(r, n) for n in r.__dataclass_fields__}, "p_values": p[at]})
-        for at, r in enumerate(results)
-    ]
+        best = max(means, key=lambda at: means[at])
+        for at in means:
+            if at != best:
+                pair = metric, at, numbers[best] - numbers[at]
+                pairs.setdefault(len(numbers[at]), []).append(pair)
+    p: list[dict[str, float]] = [{} for _ in results]
+    for same in pairs.values():
+        found = sign_flip(np.column_stack([difference for *_, difference in same]), seed=seed)
+        for metric in dict.fromkeys(metric for metric, *_ in same):
+            mine = [at for at, (name, *_) in enumerate(same) if name == metric]
+            for at, value in zip(mine, holm(found[mine]), strict=True):
+                p[same[at][1]][metric] = float(value)
+    return [replace(result, p_values=mine) for result, mine in zip(results, p, strict=True)]
 
 
 def _users(result: Result, metric: str) -> np.ndarray | None:

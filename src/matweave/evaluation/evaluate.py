@@ -148,10 +148,12 @@ def validation(
     patience: int = 3,
     every: int = 1,
     known: Interactions | None = None,
+    threshold: float | None = None,
 ) -> Validation:
     """Early stopping on a validation log: hand it to `fit(train, validate=...)`.
 
     metric: any of the table; one that is better low (rmse) is negated inside. patience: looks without a new best.
+    known, threshold: as in `evaluate`. The measure raises ConfigError where the model has no such number.
     Raises DataError where there is no validation part, ConfigError for an unknown metric.
 
     >>> import matweave as mw
@@ -176,7 +178,7 @@ def validation(
         if one.metric.name in RATINGS:
             judged = rating_errors(model, valid, [one], known=known)
         else:
-            judged = full_ranking(model, valid, [one], known=known)
+            judged = full_ranking(model, valid, [one], known=known, threshold=threshold)
         if judged.skipped:
             why = judged.skipped[one.name]
             raise ConfigError(f"{one.name}: {why}", where="validation", mend="stop on another metric")
@@ -186,6 +188,14 @@ def validation(
             top, bottom = judged.ratios[one.name]
             value = float(top.sum() / bottom.sum())
             return sign * (value**0.5 if one.metric.name == "rmse" else value)
-        return sign * float(np.nanmean(judged.per_user[one.name]))
+        numbers = judged.per_user[one.name]
+        numbers = numbers[~np.isnan(numbers)]
+        if not len(numbers):
+            raise ConfigError(
+                f"no user of the validation part has a {one.name}",
+                where="validation",
+                mend="stop on another metric",
+            )
+        return sign * float(numbers.mean())
 
     return Validation(measure=measure, patience=patience, every=every, name=one.name)

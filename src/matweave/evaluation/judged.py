@@ -19,6 +19,7 @@ class Judged:
     ratios: metric -> (top (n,), bottom (n,)), for sums over users; rmse is the root of such a ratio.
     skipped: metric -> why this model or protocol has no such number.
     counts: users judged, rows lost and the like, in the words that the report prints.
+    exposure: int64 (items,), how often each item of the model stands in a judged list; None without full lists.
     """
 
     protocol: str
@@ -27,6 +28,7 @@ class Judged:
     ratios: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    exposure: np.ndarray | None = None
 
 
 def joined(parts: list[Judged]) -> Judged:
@@ -35,4 +37,5 @@ def joined(parts: list[Judged]) -> Judged:
     merged: dict[str, dict] = {}
     for name in ("per_user", "sets", "ratios", "skipped", "counts"):
         merged[name] = {k: v for part in parts for k, v in getattr(part, name).items()}
-    return Judged(protocol="; ".join(labels), **merged)
+    exposure = next((part.exposure for part in parts if part.exposure is not None), None)
+    return Judged(protocol="; ".join(labels), exposure=exposure, **merged)

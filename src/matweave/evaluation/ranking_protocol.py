@@ -4,6 +4,7 @@ Users are taken by blocks and only their top lists are kept, so scores are never
 
 - a relevant item is a test item that the training log has; test rows with unseen items cannot be ranked by
   any model fitted on it, and are counted as lost, not hidden;
+- a test row whose item the user had in training cannot be recommended: it is no miss, but counted;
 - a test user whom training does not know is lost too, unless `known` gives a history to fold in;
 - a user without a relevant item left is not judged (NaN), and counted.
 """
@@ -11,16 +12,18 @@ Users are taken by blocks and only their top lists are kept, so scores are never
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
-from matweave.errors import DataError
+from matweave.errors import ConfigError, DataError
 from matweave.evaluation.judged import Judged
 from matweave.factor.forms import BLOCK, Recommender
 from matweave.factor.rows import Rows
-from matweave.metrics import ratings
+from matweave.metrics import beyond, ratings
 from matweave.metrics.evidence import Evidence
 from matweave.metrics.table import Asked, measure
 
@@ -39,11 +42,18 @@ def full_ranking(
     """Judge a model's lists on a test log; `known` holds the fold-in part of users new to the model.
 
     threshold: only test rows with at least this value are relevant; None: all rows are.
-    Raises DataError where no test user can be judged.
+    Raises DataError where no test user can be judged, ConfigError for a threshold on a log without values.
     """
+    if threshold is not None and test.values is None:
+        raise ConfigError(
+            f"a threshold of {threshold:g} was asked for, but the test log has no values",
+            where="evaluate",
+            mend="leave the threshold out, or name the value column when reading",
+        )
     rows, seen, users = _queries(model, test, known)
-    relevant = test.recode(test.users, model.items)
-    matrix = _above(relevant.matrix, threshold).rows(users)
+    there = test.recode(test.users, model.items).matrix.rows(users)
+    above = there if threshold is None or there.values is None else _kept(there, there.values >= threshold)
+    matrix = _kept(above, ~_repeated(above.indptr, above.indices, seen.indptr, seen.indices))
     judged = np.flatnonzero(matrix.counts > 0)
     if not len(judged):
         raise DataError(
@@ -51,6 +61,7 @@ def full_ranking(
             where="evaluate",
             mend="check that the ids of the two logs are of one kind, and that the split leaves known users",
         )
+    low, again, relevant = there.nnz - above.nnz, above.nnz - matrix.nnz, matrix.nnz
     if len(judged) < len(users):
         rows, seen, matrix, users = rows.take(judged), seen.rows(judged), matrix.rows(judged), users[judged]
     evidence = _evidence(model, rows, seen, matrix, asked)
@@ -66,11 +77,16 @@ def full_ranking(
     counts = {
         "users judged": len(users),
         "users not judged": test.n_users - len(users),
-        "test rows judged": int(matrix.nnz),
-        "test rows lost": len(test) - int(matrix.nnz),
+        "test rows judged": int(relevant),
+        "test rows lost": len(test) - int(there.nnz),
+        **({} if threshold is None else {"test rows below the threshold": int(low)}),
+        **({"test rows had in training": int(again)} if again else {}),
         "items ranked": len(model.items),
     }
-    return Judged(protocol=FULL, per_user=per_user, sets=sets, counts=counts)
+    shown = None
+    if evidence.codes is not None and evidence.counts is not None:
+        shown = beyond.exposure(evidence.codes, evidence.counts, evidence.codes.shape[1], len(model.items))
+    return Judged(protocol=FULL, per_user=per_user, sets=sets, counts=counts, exposure=shown)
 
 
 def _queries(
@@ -87,12 +103,26 @@ def _queries(
     return model.known(codes[users]), model.seen.rows(codes[users]), users
 
 
-def _above(matrix: Csr, threshold: float | None) -> Csr:
-    if threshold is None or matrix.values is None:
+def _kept(matrix: Csr, keep: np.ndarray) -> Csr:
+    """The matrix with these of its entries only."""
+    if keep.all():
         return matrix
-    keep = matrix.values >= threshold
-    rows = np.repeat(np.arange(matrix.n_rows), matrix.counts)[keep]
-    return Csr.from_pairs(rows, matrix.indices[keep], matrix.values[keep], shape=matrix.shape)
+    before = np.concatenate([[0], np.cumsum(keep)])
+    values = None if matrix.values is None else matrix.values[keep]
+    return replace(matrix, indptr=before[matrix.indptr], indices=matrix.indices[keep], values=values)
+
+
+@njit(nogil=True, cache=True)
+def _repeated(indptr, indices, other_indptr, other_indices):
+    """Which entries stand in the other matrix too; both sorted within rows."""
+    found = np.zeros(len(indices), np.bool_)
+    for row in range(len(indptr) - 1):
+        at, end = other_indptr[row], other_indptr[row + 1]
+        for p in range(indptr[row], indptr[row + 1]):
+            while at < end and other_indices[at] < indices[p]:
+                at += 1
+            found[p] = at < end and other_indices[at] == indices[p]
+    return found
 
 
 def _evidence(model: Recommender, rows: Rows, seen: Csr, relevant: Csr, asked: Sequence[Asked]) -> Evidence:
