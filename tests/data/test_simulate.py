@@ -107,13 +107,14 @@ def test_without_noise_and_attraction_the_mean_is_the_planted_one():
     assert made.log.values.mean() == pytest.approx(planted, abs=0.06)
 
 
-@pytest.mark.parametrize("attraction", [0.0, 1.0, 3.0])
-def test_selection_is_as_strong_as_planted(attraction):
+@pytest.mark.parametrize(("attraction", "bar"), [(0.0, 1.0), (1.0, 1.0), (3.0, 1.0), (3.0, 4.0)])
+def test_selection_is_as_strong_as_planted(attraction, bar):
     made = simulate_log(
-        users=4000,
+        users=8000,
         items=300,
-        interactions=30_000,
+        interactions=12_000,  # few enough that pairs seldom repeat
         attraction=attraction,
+        bar=bar,
         newcomers=0,
         drift=0,
         shape="clicks",

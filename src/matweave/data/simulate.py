@@ -18,9 +18,9 @@ u by activity, j by popularity, t uniform, both present at t. An exposure become
 
     p_uj(t) = (1 - lapse) * sigmoid(attraction * a_uj(t) - bar) + lapse * sigmoid(-bar)
 
-so `attraction = 0` observes pairs without regard to taste (missing at random), and larger values bring
-the selection that real logs have; a higher `bar` makes what is not liked rarer. A pair seen twice keeps its first row. From the rows of all exposures
-exactly `interactions` are kept by chance. What a row holds depends on the shape:
+so `attraction = 0` observes pairs without regard to taste (missing at random), larger values bring the
+selection that real logs have, and a higher `bar` makes what is not liked rarer. A pair seen again is one
+row, and exposures go on until exactly `interactions` rows stand. What a row holds depends on the shape:
 
     ratings     s = mean + spread * (0.5 b_u + 0.5 c_j + a_uj(t) / sqrt 2), b and c standard normal;
                 value = s + noise * normal, rounded to the step and cut to the scale; lapse = 0
@@ -86,7 +86,8 @@ def simulate_log(
     `shape` is ratings, clicks, purchases or blocks. `noise` is in rating units for ratings (0.5 where
     not given), and the share of responses made regardless of taste for the others (0.05). `scale` is
     (lowest, highest, step) of the ratings. `start` is an aware datetime, 2024-01-01 UTC where not
-    given. Users are "user-00012", items "jazz-031": their genre, and a number in it.
+    given. `popularity_skew`, `attraction`, `bar`, `drift`, `newcomers`, `mean` and `spread` are those of the
+    model above. Users are "user-00012", items "jazz-031": their genre, and a number in it.
 
     Raises ConfigError for settings out of range, all at once; at most a third of all pairs can be asked for.
 
@@ -136,7 +137,7 @@ def _draw(plan: Plan, truth: PlantedTruth) -> Interactions:
             raise ConfigError(
                 f"only {len(keys):,} distinct pairs came of {drawn:,} exposures",
                 where="simulate_log",
-                mend="ask for fewer interactions, or for less popularity_skew, attraction or newcomers",
+                mend="ask for fewer interactions, or for less popularity_skew, bar or newcomers",
             )
         yield_so_far = len(keys) / drawn if drawn else 0.25
         missing = plan.interactions - len(keys)
