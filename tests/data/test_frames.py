@@ -62,7 +62,11 @@ def test_a_missing_library_is_named_with_the_mend() -> None:
     # in a process of its own, where neither was ever imported
     code = """
 import sys
-sys.modules["pandas"] = sys.modules["polars"] = None
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("pandas", "polars"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
 import pyarrow as pa
 from matweave.data.frames import as_frame
 from matweave.errors import MissingExtra
