@@ -69,10 +69,11 @@ def find(
     """
     entry = name if isinstance(name, PublicSet) else public_set(name)
     own = data_dir if data_dir is not None else os.environ.get("MATWEAVE_DATA")
-    for packed in _PACKED if own else ():
-        path = Path(own, entry.name, entry.log + packed)
-        if path.is_file():
-            return path
+    if own:
+        for packed in _PACKED:
+            path = Path(own, entry.name, entry.log + packed)
+            if path.is_file():
+                return path
     folder = _folder(entry, cache)
     said = _said(folder)
     path = folder / entry.log

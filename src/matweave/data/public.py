@@ -203,7 +203,7 @@ SETS: tuple[PublicSet, ...] = (
         options={
             "separator": "\t",
             "columns": ["user", "artist_id", "item", "value"],
-            "quotes": False,
+            "quoted": False,
             "duplicates": "sum",
             "on_bad_rows": "drop",
         },
@@ -225,7 +225,7 @@ SETS: tuple[PublicSet, ...] = (
         options={
             "separator": "\t",
             "columns": ["user", "time", "artist_id", "item", "track_id", "track"],
-            "quotes": False,
+            "quoted": False,
             "on_bad_rows": "drop",
         },
         note="items are artists; a few lines are malformed and are dropped, counted and told",

@@ -169,6 +169,7 @@ class Stream(Source):
 
     def _last(self, buffer: Buffer, held: int) -> Piece | None:
         self._rest = b""
+        self._file.close()
         if not held:
             return None
         text = buffer.room(held + 1)
