@@ -6,6 +6,7 @@ from by_hand import biased_mf as slow
 
 from matweave.errors import Diverged
 from matweave.linalg import gd, sgd
+from matweave.linalg.grid import cut
 from matweave.threads import set_threads
 
 WEIGHT = sgd.Penalty(factors=0.05, bias=0.02)
@@ -128,7 +129,7 @@ def test_an_objective_that_is_not_finite_is_refused_with_the_mend():
 
 def test_both_methods_have_one_objective():
     users, items, values = log(5)
-    grid = sgd.cut(users, items, values, n_users=30, n_items=20, seed=0)
+    grid = cut(users, items, values, n_users=30, n_items=20, seed=0)
     at = begin(grid, rank=16, scale=0.4, seed=0)
     by_descent = gd.value_and_gradient(table(users, items, values), at, WEIGHT)[0]
     assert sgd.objective(grid, at, WEIGHT) == pytest.approx(by_descent, rel=1e-6)

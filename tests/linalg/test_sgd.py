@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 from by_hand import biased_mf as slow
-from hypothesis import given
-from hypothesis import strategies as st
 
+from matweave.linalg import grid as grids
 from matweave.linalg import sgd
 from matweave.threads import set_threads
 
@@ -15,7 +14,7 @@ def log(seed=0, n_users=30, n_items=20, density=0.4):
 
 
 def cut(users, items, values, side=3, n_users=30, n_items=20, seed=0):
-    return sgd.cut(users, items, values, n_users=n_users, n_items=n_items, seed=seed, side=side)
+    return grids.cut(users, items, values, n_users=n_users, n_items=n_items, seed=seed, side=side)
 
 
 WEIGHT = sgd.Penalty(factors=0.05, bias=0.02)
@@ -24,26 +23,6 @@ WEIGHT = sgd.Penalty(factors=0.05, bias=0.02)
 def begin(grid, **settings):
     mean = float(grid.values.mean()) if len(grid.values) else 0.0
     return sgd.start(grid.n_users, grid.n_items, mean=mean, **settings)
-
-
-@given(st.integers(0, 200), st.integers(1, 9), st.floats(0.01, 0.9))
-def test_blocks_hold_every_rating_once_and_diagonals_share_nothing(seed, side, density):
-    users, items, values = log(seed, density=density)
-    grid = cut(users, items, values, side=side, seed=seed)
-    rows = sorted(zip(grid.users.tolist(), grid.items.tolist(), grid.values.tolist(), strict=True))
-    assert rows == sorted(zip(users.tolist(), items.tolist(), values.tolist(), strict=True))
-    for shift in range(side):
-        for part in (grid.users, grid.items):
-            blocks = [a * side + (a + shift) % side for a in range(side)]
-            sets = [set(part[grid.starts[b] : grid.starts[b + 1]].tolist()) for b in blocks]
-            assert sum(map(len, sets)) == len(set().union(*sets))
-
-
-def test_groups_hold_nearly_equal_numbers_of_ratings():
-    users, items, values = log(1, 300, 200, 0.2)
-    grid = cut(users, items, values, side=4, n_users=300, n_items=200)
-    sizes = np.diff(grid.starts)
-    assert sizes.max() < 1.3 * sizes.mean()
 
 
 def test_an_epoch_equals_the_slow_twin_in_the_same_order():
@@ -104,7 +83,7 @@ def test_a_step_is_the_negative_half_gradient_of_its_term():
         return slow.objective([0], [0], [4.0], 3.0, b, c, x, y, 0.05, 0.02)
 
     numeric = [(term(start + h) - term(start - h)) / 2e-6 for h in 1e-6 * np.eye(8)]
-    grid = sgd.cut(np.zeros(1), np.zeros(1), np.full(1, 4.0), n_users=1, n_items=1, seed=0)
+    grid = grids.cut(np.zeros(1), np.zeros(1), np.full(1, 4.0), n_users=1, n_items=1, seed=0)
     at = begin(grid, rank=3, scale=0.0, seed=0)
     at = sgd.Biased(mean=3.0, **at.arrays())
     at.user_bias[:], at.item_bias[:] = start[0], start[1]
@@ -145,7 +124,7 @@ def test_noise_free_low_rank_data_are_recovered():
 
 
 def test_an_empty_log_and_rows_without_ratings():
-    grid = sgd.cut(np.zeros(0), np.zeros(0), np.zeros(0), n_users=3, n_items=2, seed=0)
+    grid = grids.cut(np.zeros(0), np.zeros(0), np.zeros(0), n_users=3, n_items=2, seed=0)
     at = begin(grid, rank=2, scale=0.1, seed=0)
     sgd.epoch(grid, at, WEIGHT, rate=0.1, bias_rate=0.1, seed=0, number=0)
     assert sgd.objective(grid, at, WEIGHT) == 0

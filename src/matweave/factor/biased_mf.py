@@ -31,6 +31,7 @@ from matweave.factor.fold import RidgeFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.linalg import gd, sgd
+from matweave.linalg.grid import cut
 
 RATES = {"sgd": 0.056, "gd": 1.0}
 """First learning rates: per rating, and per row's mean gradient."""
@@ -165,7 +166,7 @@ class _Stochastic:
 
     def __init__(self, recipe: BiasedMF, train: Interactions, values: np.ndarray) -> None:
         self.recipe, self.train = recipe, train
-        self.grid = sgd.cut(
+        self.grid = cut(
             train.user_codes,
             train.item_codes,
             values,

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from matweave.errors import Diverged
 from matweave.linalg.gram import Columns, columns_of
-from matweave.linalg.sgd import Biased, Floats, Ints, Penalty, penalties
+from matweave.linalg.grid import Floats, Ints
+from matweave.linalg.sgd import Biased, Penalty, penalties
 from matweave.threads import in_parallel
 
 SMALLEST = 1e-8  # of the first rate: a step this short that still does not descend will never do
