@@ -36,11 +36,22 @@ def run(*words: object, cwd: Path, expect: int = 0) -> subprocess.CompletedProce
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a log of ratings, one of clicks, and a fitted model."""
     folder = tmp_path_factory.mktemp("walk")
-    ratings = mw.simulate_log(users=200, items=80, interactions=6_000, shape="ratings", seed=1).log
+    ratings = mw.simulate_log(users=250, items=90, interactions=6_000, shape="ratings", seed=1).log
     write_csv(ratings, folder / "ratings.csv")
-    write_csv(ratings.take(np.arange(0, len(ratings), 2)), folder / "half.csv")
+    later = np.arange(5_000, 6_000)
+    write_csv(ratings.take(np.arange(5_000)), folder / "earlier.csv")
+    write_csv(ratings.take(later), folder / "later.csv")
     run(
-        "fit", "implicit_als", "ratings.csv", "--out", "model", "--set", "rank=8", "--set", "epochs=4", cwd=folder
+        "fit",
+        "implicit_als",
+        "earlier.csv",
+        "--out",
+        "model",
+        "--set",
+        "rank=8",
+        "--set",
+        "epochs=4",
+        cwd=folder,
     )
     return folder
 
@@ -64,7 +75,9 @@ def test_recommend_known_users_a_stranger_and_everyone(home: Path) -> None:
     assert [row["rank"] for row in one] == [1, 2, 3, 4, 5]
     assert {row["user"] for row in one} == {user}
     items = [row["item"] for row in one]
-    again = run("recommend", "model", "--user", user, "-k", 4, "--exclude", items[0], "--json", cwd=home).stdout
+    again = run(
+        "recommend", "model", "--user", user, "-k", 4, "--exclude", items[0], "--json", cwd=home
+    ).stdout
     assert [row["item"] for row in json.loads(again)] == items[1:]
     stranger = run("recommend", "model", "--history", ",".join(items[:2]), "-k", 3, "--json", cwd=home).stdout
     assert len(json.loads(stranger)) == 3
@@ -96,8 +109,10 @@ def test_evaluate_and_compare_as_json_and_report(home: Path) -> None:
     page = (home / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "<html" in page
-    judged = json.loads(run("evaluate", "model", "half.csv", "--json", "-", cwd=home).stdout)
+    judged = json.loads(run("evaluate", "model", "later.csv", "--json", "-", cwd=home).stdout)
     assert "ndcg@10" in judged["results"][0]["metrics"]
+    again = run("evaluate", "model", "earlier.csv", cwd=home, expect=2).stderr
+    assert "in the training log already" in again
 
 
 def test_given_splits_with_negatives(home: Path) -> None:
@@ -108,15 +123,30 @@ def test_given_splits_with_negatives(home: Path) -> None:
     lines = [f"({u},{i})\t" + "\t".join(str((i + 11 + n) % 40) for n in range(20)) for u, i in tests]
     (home / "test.negative").write_text("\n".join(lines) + "\n")
     words = ("--train", "train.tsv", "--test", "test.tsv", "--negatives", "test.negative")
-    found = json.loads(run("compare", *words, "--methods", "popularity,item_knn", "--json", "-", cwd=home).stdout)
+    found = json.loads(
+        run("compare", *words, "--methods", "popularity,item_knn", "--json", "-", cwd=home).stdout
+    )
     assert all("sampled" in result["protocol"] for result in found["results"])
 
 
 def test_a_killed_fit_resumes_to_the_same_bits(home: Path) -> None:
-    words = ("fit", "biased_mf", "ratings.csv", "--set", "rank=16", "--set", "epochs=400", "--set", "tolerance=0")
+    words = (
+        "fit",
+        "biased_mf",
+        "ratings.csv",
+        "--set",
+        "rank=16",
+        "--set",
+        "epochs=400",
+        "--set",
+        "tolerance=0",
+    )
     run(*words, "--out", "whole", cwd=home)
     killed = subprocess.Popen(
-        [sys.executable, "-m", "matweave", *words, "--out", "cut"], cwd=home, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "matweave", *words, "--out", "cut"],
+        cwd=home,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert killed.stderr is not None
     for line in killed.stderr:  # the first progress line comes after the first checkpoint
@@ -141,9 +171,23 @@ def test_a_killed_fit_resumes_to_the_same_bits(home: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_was_learned(home: Path) -> None:
-    words = ("fit", "biased_mf", "ratings.csv", "--set", "epochs=100000", "--set", "tolerance=0", "--out", "stopped")
+    words = (
+        "fit",
+        "biased_mf",
+        "ratings.csv",
+        "--set",
+        "epochs=100000",
+        "--set",
+        "tolerance=0",
+        "--out",
+        "stopped",
+    )
     fit = subprocess.Popen(
-        [sys.executable, "-m", "matweave", *words], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "matweave", *words],
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert fit.stderr is not None
     for line in fit.stderr:

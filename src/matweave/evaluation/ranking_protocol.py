@@ -57,9 +57,11 @@ def full_ranking(
     judged = np.flatnonzero(matrix.counts > 0)
     if not len(judged):
         raise DataError(
-            "no test user can be judged: none of them, or none of their items, is known to the model",
+            f"no test user can be judged: {test.n_users - len(users):,} of {test.n_users:,} are unknown to the "
+            f"model, and of the others' rows {there.nnz:,} have a known item, "
+            f"{above.nnz - matrix.nnz:,} of them in the training log already",
             where="evaluate",
-            mend="check that the ids of the two logs are of one kind, and that the split leaves known users",
+            mend="give a test log of other rows than the training log, with ids of the same kind",
         )
     low, again, relevant = there.nnz - above.nnz, above.nnz - matrix.nnz, matrix.nnz
     if len(judged) < len(users):

@@ -1,0 +1,64 @@
+"""The search: seeded, on validation data, never worse than the defaults it starts from."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+import matweave as mw
+from matweave.app.catalogue import METHODS
+from matweave.app.tuning import SPACES, Span, search
+from matweave.errors import ConfigError, MissingExtra
+
+
+@pytest.fixture(scope="module")
+def log() -> mw.Interactions:
+    return mw.simulate_log(users=160, items=60, interactions=3_000, seed=6).log
+
+
+def tuned(log: mw.Interactions, name: str, fixed: list[str], trials: int) -> dict:
+    return search(
+        name, log, fixed=fixed, trials=trials, minutes=5, metric=None, valid=0.2, seed=1, quiet=True
+    )
+
+
+def test_every_method_has_a_space_of_its_own_settings() -> None:
+    assert set(SPACES) == set(METHODS)
+    for name, space in SPACES.items():
+        assert set(space) <= set(METHODS[name].__dataclass_fields__)
+        for setting, span in space.items():
+            ends = (span.low, span.high) if isinstance(span, Span) else span
+            whole = isinstance(span, Span) and span.whole
+            for end in ends:  # both ends are settings the recipe accepts
+                METHODS[name](**{setting: int(end) if whole else end})
+
+
+def test_same_seed_same_search_and_no_worse_than_the_defaults(log: mw.Interactions) -> None:
+    first, second = (tuned(log, "ease", [], 5) for _ in range(2))
+    for found in (first, second):
+        for row in found["history"]:
+            del row["seconds"]
+    assert first == second
+    assert first["history"][0]["settings"] == {"regularization": mw.EASE().regularization}
+    assert first["value"] >= first["history"][0]["value"]
+    assert first["metric"] == "ndcg@10"
+
+
+def test_rating_methods_are_tuned_by_rmse_downwards(log: mw.Interactions) -> None:
+    found = tuned(log, "explicit_als", ["epochs=3", "rank=8"], 3)
+    assert found["metric"] == "rmse"
+    assert found["value"] == min(row["value"] for row in found["history"])
+    assert found["settings"]["rank"] == 8
+    assert "rank" not in found["history"][0]["settings"]
+
+
+def test_a_search_with_nothing_to_search_is_refused(log: mw.Interactions) -> None:
+    with pytest.raises(ConfigError, match="fixed by --set"):
+        tuned(log, "ease", ["regularization=3"], 2)
+
+
+def test_without_optuna_the_pip_line_is_given(log: mw.Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtra, match=r"matweave\[tune\]"):
+        tuned(log, "ease", [], 1)

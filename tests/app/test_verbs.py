@@ -1,0 +1,109 @@
+"""The conductor: fits that resume, splits by name, lists for users and strangers, tables to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pytest
+
+import matweave as mw
+from matweave.app import verbs
+from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId
+from matweave.factor.checkpoint import Checkpoint, fingerprint
+from matweave.factor.loop import FitState
+
+
+@pytest.fixture(scope="module")
+def log() -> mw.Interactions:
+    return mw.simulate_log(users=150, items=60, interactions=2_500, seed=4).log
+
+
+@pytest.fixture(scope="module")
+def folder(log: mw.Interactions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("verbs") / "model"
+    verbs.fit(mw.ImplicitALS(rank=4, epochs=3), log, out, quiet=True)
+    return out
+
+
+def test_fit_leaves_a_model_and_no_checkpoint(folder: Path) -> None:
+    assert sorted(p.suffix for p in folder.iterdir()) == [".json", ".safetensors"]
+    assert mw.load(folder).history.epoch == 3
+
+
+def test_resume_goes_on_from_a_checkpoint_to_the_same_bits(log: mw.Interactions, tmp_path: Path) -> None:
+    recipe = mw.BiasedMF(rank=4, epochs=6, tolerance=0.0)
+    states: list[FitState] = []
+
+    def keep(state: FitState, epochs: int) -> bool:
+        states.append(state)
+        return state.epoch == 2
+
+    recipe.fit(log, watch=keep)
+    Checkpoint(folder=tmp_path / "cut" / "checkpoint", fingerprint=fingerprint(recipe, log)).write(states[-1])
+    done = verbs.fit(recipe, log, tmp_path / "cut", resume=True, quiet=True)
+    whole = verbs.fit(recipe, log, tmp_path / "whole", quiet=True)
+    assert done.resumed_at == 2
+    assert isinstance(done.model, mw.FactorModel)
+    assert isinstance(whole.model, mw.FactorModel)
+    np.testing.assert_array_equal(done.model.item_factors, whole.model.item_factors)
+    again = verbs.fit(recipe, log, tmp_path / "cut", resume=True, quiet=True)
+    np.testing.assert_array_equal(again.model.item_factors, whole.model.item_factors)  # type: ignore[attr-defined]
+
+
+def test_resume_refuses_another_run(log: mw.Interactions, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="other settings or another log"):
+        verbs.fit(mw.ImplicitALS(rank=5, epochs=3), log, folder, resume=True, quiet=True)
+    with pytest.raises(ArtifactError, match="neither a checkpoint nor a model"):
+        verbs.fit(mw.ImplicitALS(rank=5), log, tmp_path, resume=True, quiet=True)
+
+
+def test_early_stopping_holds_out_the_latest_rows(log: mw.Interactions, tmp_path: Path) -> None:
+    done = verbs.fit(mw.BiasedMF(rank=4, epochs=30), log, tmp_path / "m", valid=0.2, quiet=True)
+    assert done.model.history.validation_name == "rmse"
+    assert done.model.seen.nnz < len(log)
+    ranked = verbs.fit(mw.ImplicitALS(rank=4, epochs=4), log, tmp_path / "r", valid=0.2, quiet=True)
+    assert ranked.model.history.validation_name == "ndcg@10"
+
+
+@pytest.mark.parametrize("kind", verbs.SPLITS)
+def test_every_split_has_its_name(log: mw.Interactions, kind: str) -> None:
+    split = verbs.split(log, kind, test=0.1, valid=0.0, seed=0, test_users=0.1)
+    assert len(split.test)
+    assert split.valid is None
+
+
+def test_unknown_split_suggests_the_nearest(log: mw.Interactions) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'by-user'"):
+        verbs.split(log, "by_user", test=0.1, valid=0.0, seed=0, test_users=0.1)
+
+
+def test_a_history_may_carry_values(folder: Path) -> None:
+    items = mw.load(folder).items.to_list()
+    plain = verbs.recommend(folder, users=None, history=items[:2], k=3, exclude=[], seen=False)
+    valued = [f"{items[0]}=5", f"{items[1]}=2"]
+    assert (
+        len(plain)
+        == len(verbs.recommend(folder, users=None, history=valued, k=3, exclude=[], seen=False))
+        == 3
+    )
+    with pytest.raises(DataError, match="1 of 2 items"):
+        verbs.recommend(folder, users=None, history=[f"{items[0]}=5", items[1]], k=3, exclude=[], seen=False)
+
+
+def test_ids_are_read_as_the_vocabulary_types_them() -> None:
+    numbers, _ = mw.Vocabulary.of([30, 12])
+    assert verbs.ids_of(numbers, ["12"]) == [12]
+    with pytest.raises(UnknownId, match="x"):
+        verbs.ids_of(numbers, ["x"])
+
+
+def test_tables_go_to_parquet_or_csv_only(tmp_path: Path) -> None:
+    table = pa.table({"item": ["a"], "rank": [1]})
+    verbs.write_table(table, tmp_path / "r.csv")
+    assert csv.read_csv(tmp_path / "r.csv").equals(table)
+    with pytest.raises(ConfigError, match=r"neither \.parquet nor \.csv"):
+        verbs.write_table(table, tmp_path / "r.txt")
+    assert not (tmp_path / "r.txt").exists()
