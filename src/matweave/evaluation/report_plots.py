@@ -1,0 +1,313 @@
+"""The figures of a report, as SVG that takes its colours from the page, so that they follow light and dark.
+
+Colours are drawn as marker codes and replaced by CSS variables in the parsed SVG; identifiers get a prefix of their
+own, namespaces and metadata go. Nothing in a figure points outside the page. matplotlib (extra `report`) is
+imported in this one place, without pyplot: no window, no state kept between figures.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+from xml.etree import ElementTree
+
+import numpy as np
+
+from matweave.errors import missing_extra
+
+INK, MUTED, GRID, ACCENT, PAPER = "#0000a0", "#0000a1", "#0000a2", "#0000a3", "#0000a4"
+SERIES = tuple(f"#0000b{n}" for n in range(8))
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (7, 2)))
+_NAMES = {INK: "ink", MUTED: "muted", GRID: "line", ACCENT: "accent", PAPER: "paper"} | {
+    colour: f"series-{n + 1}" for n, colour in enumerate(SERIES)
+}
+_CODE = re.compile("|".join(_NAMES))
+_SVG = "{http://www.w3.org/2000/svg}"
+_XLINK = "{http://www.w3.org/1999/xlink}"
+_WIDTH = 10.4  # inches: 1 pt of the figure is 1 pt of the page at full width
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One method in a panel of intervals. standing: best, same (not told apart from the best), other, or even
+    (a metric that is neither better high nor low has no best)."""
+
+    name: str
+    mean: float
+    low: float
+    high: float
+    standing: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One fit: objective (value per epoch), validation ((epoch, value) pairs), its name, and the epoch kept."""
+
+    name: str
+    objective: Sequence[float]
+    validation: Sequence[tuple[int, float]]
+    validation_name: str
+    epoch: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One method between two metrics; spans are (low, high) or None."""
+
+    name: str
+    x: float
+    y: float
+    x_span: tuple[float, float] | None = None
+    y_span: tuple[float, float] | None = None
+
+
+def intervals(panels: Mapping[str, Sequence[Row]], label: str) -> str:
+    """Horizontal intervals, a panel for each metric, a row for each method: the best in front, filled."""
+    columns = min(3, len(panels))
+    deep = -(-len(panels) // columns)
+    most = max(len(rows) for rows in panels.values())
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(deep, columns, squeeze=False, sharey=True)
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for axis, (metric, rows) in zip(axes.flat, panels.items(), strict=False):
+            for at, row in enumerate(rows):
+                near = row.standing in ("best", "same")
+                colour = ACCENT if near else MUTED
+                if np.isfinite([row.low, row.high]).all():
+                    axis.plot([row.low, row.high], [at, at], color=colour, lw=2.2, solid_capstyle="round")
+                if np.isfinite(row.mean):
+                    axis.plot(row.mean, at, "o", ms=6, color=colour, mfc=_FILL[row.standing](colour), mew=1.6)
+            axis.set_title(metric, loc="left")
+            axis.set_yticks(range(most), [r.name for r in rows] if len(rows) == most else None)
+            axis.set_ylim(most - 0.4, -0.6)
+            axis.grid(axis="x")
+            axis.tick_params(axis="y", length=0, labelcolor=INK)
+            axis.spines["left"].set_visible(False)
+            axis.margins(x=0.08)
+            axis.locator_params(axis="x", nbins=4)
+
+    return _figure(draw, _WIDTH, deep * (0.75 + 0.3 * most), "intervals", label)
+
+
+_FILL: dict[str, Callable[[str], str]] = {"best": str, "same": lambda _: "none", "other": str, "even": str}
+
+
+def curves(fits: Sequence[Curve], label: str) -> str:
+    """Objective, and validation where there is one, by epoch; four panels in a row; the epoch kept is marked."""
+    panels = []
+    for fit in fits:
+        epochs = np.arange(1, len(fit.objective) + 1)
+        panels.append((f"{fit.name}: objective", epochs, np.asarray(fit.objective), SERIES[0], fit.epoch))
+        if fit.validation:
+            at, values = np.array(fit.validation, float).T
+            panels.append((f"{fit.name}: {fit.validation_name}", at, values, SERIES[1], fit.epoch))
+    columns = min(4, max(2, len(panels)))
+    deep = -(-len(panels) // columns)
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(deep, columns, squeeze=False)
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for at, (axis, (title, x, y, colour, kept)) in enumerate(zip(axes.flat, panels, strict=False)):
+            _line(axis, x, y, colour, kept)
+            axis.set_title(title, loc="left")
+            if at + columns >= len(panels):
+                axis.set_xlabel("epoch")
+
+    return _figure(draw, _WIDTH, 0.2 + (2.4 if columns == 2 else 2.0) * deep, "curves", label)
+
+
+def _line(axis: Any, x: np.ndarray, y: np.ndarray, colour: str, kept: int) -> None:
+    axis.plot(x, y, color=colour, lw=1.8, marker="." if len(x) < 30 else "", ms=4)
+    if kept in x:
+        axis.plot(kept, y[list(x).index(kept)], "o", ms=6.5, color=colour, mfc="none", mew=1.6)
+    axis.grid(axis="y")
+    axis.locator_params(axis="x", integer=True, nbins=4)
+    axis.locator_params(axis="y", nbins=4)
+    axis.ticklabel_format(axis="y", useOffset=False, scilimits=(-3, 5))
+
+
+def long_tail(log: np.ndarray, shown: Mapping[str, np.ndarray], label: str) -> str:
+    """Cumulative share of the log (grey) and of each method's lists, items from most to least popular."""
+    order = np.argsort(-log, kind="stable")
+    x = np.arange(len(log) + 1) / len(log)
+
+    def draw(figure: Any) -> None:
+        axis = figure.subplots()
+        axis.plot(x, _cumulative(log[order]), color=MUTED, lw=5, alpha=0.4, label="training log")
+        ends = {name: _cumulative(counts[order]) for name, counts in shown.items()}
+        for n, (name, y) in enumerate(ends.items()):
+            axis.plot(x, y, color=SERIES[n % 8], ls=DASHES[n % 8], lw=1.9, label=name)
+        axis.plot([0, 1], [0, 1], color=GRID, lw=1, zorder=0)
+        axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the catalogue, most popular items first")
+        axis.set_ylabel("cumulative share")
+        axis.grid()
+        _percent(axis.xaxis, axis.yaxis)
+        # in the order in which the lines stand above one another, as far as they have parted
+        handles, labels = axis.get_legend_handles_labels()
+        heights = [_cumulative(log[order]).sum(), *(y.sum() for y in ends.values())]
+        by_height = np.argsort(heights)[::-1]
+        axis.legend(
+            [handles[i] for i in by_height],
+            [labels[i] for i in by_height],
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+        )
+
+    return _figure(draw, _WIDTH, 3.7, "tail", label)
+
+
+def _cumulative(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0.0], np.cumsum(counts) / max(1, counts.sum())])
+
+
+def spread(users: Mapping[str, np.ndarray], metric: str, label: str) -> str:
+    """How users fare: for each method the shares of users at nothing, and in five bands up to the most."""
+    edges = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+
+    def draw(figure: Any) -> None:
+        axis = figure.subplots()
+        for at, values in enumerate(users.values()):
+            good = values[np.isfinite(values)]
+            counts = np.concatenate([[(good <= 0).sum()], np.histogram(good[good > 0], edges)[0]])
+            left = 0.0
+            for band, share in enumerate(counts / max(1, len(good))):
+                colour, alpha = (GRID, 1.0) if band == 0 else (ACCENT, 0.12 + 0.176 * band)
+                axis.barh(at, share, left=left, height=0.62, color=colour, alpha=alpha, lw=0)
+                if share >= 0.05:
+                    ink = PAPER if band >= 4 else INK
+                    axis.text(
+                        left + share / 2, at, f"{share:.0%}", ha="center", va="center", color=ink, size=8
+                    )
+                left += share
+        names = ["0", *(f"to {edge:g}" for edge in edges[1:])]
+        for band, name in enumerate(names):
+            colour, alpha = (GRID, 1.0) if band == 0 else (ACCENT, 0.12 + 0.176 * band)
+            axis.barh(0, 0, color=colour, alpha=alpha, label=name)
+        axis.set_yticks(range(len(users)), list(users))
+        axis.set(xlim=(0, 1), ylim=(len(users) - 0.45, -0.55), xlabel="share of users")
+        axis.tick_params(axis="y", length=0, labelcolor=INK)
+        for side in ("left", "bottom"):
+            axis.spines[side].set_visible(False)
+        _percent(axis.xaxis)
+        axis.legend(
+            title=metric,
+            ncols=6,
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            handlelength=1,
+            columnspacing=1.4,
+        )
+
+    return _figure(draw, _WIDTH, 1.15 + 0.34 * len(users), "spread", label)
+
+
+def tradeoff(points: Sequence[Point], x: str, y: str, label: str) -> str:
+    """Methods between a share (across) and a metric (up), with their intervals as thin crosses and their names beside them."""
+
+    def draw(figure: Any) -> None:
+        axis = figure.subplots()
+        for n, point in enumerate(points):
+            colour = SERIES[n % 8]
+            if point.x_span is not None and np.isfinite(point.x_span).all():
+                axis.plot(point.x_span, [point.y] * 2, color=colour, lw=1.2, alpha=0.7)
+            if point.y_span is not None and np.isfinite(point.y_span).all():
+                axis.plot([point.x] * 2, point.y_span, color=colour, lw=1.2, alpha=0.7)
+            axis.plot(point.x, point.y, "o", ms=8, color=colour)
+            axis.annotate(
+                point.name, (point.x, point.y), xytext=(8, 6), textcoords="offset points", color=INK, size=9
+            )
+        axis.set(xlabel=x, ylabel=y)
+        axis.grid()
+        axis.margins(x=0.16, y=0.16)
+        if min(point.x for point in points) >= 0:
+            axis.set_xlim(left=max(0.0, axis.get_xlim()[0]))
+        _percent(axis.xaxis)
+
+    return _figure(draw, _WIDTH, 3.7, "tradeoff", label)
+
+
+def _percent(*axes: Any) -> None:
+    for axis in axes:
+        axis.set_major_formatter(lambda v, _: f"{v:.0%}")
+
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: the page's own font, found by search and by screen readers
+    "svg.hashsalt": "matweave",  # the same figure is the same text
+    "text.parse_math": False,  # a method may be called $x$
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.titlesize": 9.5,
+    "axes.titlecolor": INK,
+    "axes.titleweight": "bold",
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "figure.facecolor": "none",
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "savefig.facecolor": "none",
+}
+
+
+def _figure(draw: Callable[[Any], None], width: float, height: float, name: str, label: str) -> str:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise missing_extra("report", "matplotlib", "the HTML report") from error
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        figure.get_layout_engine().set(wspace=0.05, hspace=0.07)  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
+        draw(figure)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    return inlined(drawn.getvalue(), name, label)
+
+
+def inlined(svg: bytes, name: str, label: str) -> str:
+    """A figure as an element of an HTML page: `name` goes before its identifiers, `label` says what it shows.
+
+    >>> inlined(b'<svg xmlns="http://www.w3.org/2000/svg"><g id="a" style="fill: #0000a0"/></svg>', "f", "x < y")
+    '<svg role="img" aria-label="x &lt; y"><g id="f-a" style="fill: var(--ink)" /></svg>'
+    """
+    root = ElementTree.fromstring(svg)
+    for parent in root.iter():
+        for child in [c for c in parent if c.tag == f"{_SVG}style" or not c.tag.startswith(_SVG)]:
+            parent.remove(child)
+        for child in [c for c in parent if c.tag == f"{_SVG}metadata"]:
+            parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        found = {key.removeprefix(_XLINK): value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        for key, value in found.items():
+            if key == "id":
+                value = f"{name}-{value}"
+            elif key == "href":
+                value = value.replace("#", f"#{name}-")
+            elif "url(#" in value:
+                value = value.replace("url(#", f"url(#{name}-")
+            element.set(key, _CODE.sub(lambda m: f"var(--{_NAMES[m[0]]})", value))
+    for size in ("width", "height", "version"):
+        root.attrib.pop(size, None)
+    root.attrib = {"role": "img", "aria-label": label, **root.attrib}
+    return ElementTree.tostring(root, encoding="unicode")
