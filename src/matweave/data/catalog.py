@@ -66,6 +66,9 @@ def find(
 
     `data_dir` stands for MATWEAVE_DATA where it is not given; `cache` for `cache_dir()`. A set in the
     cache counts only when it was unpacked whole; its size is looked at, its hash by `get` and `load`.
+
+    >>> find("ml-1m", "/no/such/folder", cache="/no/such/folder") is None
+    True
     """
     entry = name if isinstance(name, PublicSet) else public_set(name)
     own = data_dir if data_dir is not None else os.environ.get("MATWEAVE_DATA")
@@ -100,6 +103,12 @@ def get(
 
     Raises ConfigError for an unknown set; DownloadError where the licence is not accepted, the file
     cannot be fetched or is not the one recorded at the first download, or the archive is broken.
+
+    >>> get("movietweetings", data_dir="/no/such/folder", cache="/no/such/folder")
+    Traceback (most recent call last):
+    ...
+    matweave.errors.DownloadError: the licence of movietweetings has not been accepted: MIT
+    ...
     """
     entry = name if isinstance(name, PublicSet) else public_set(name)
     found = find(entry, data_dir, cache=cache)

@@ -108,6 +108,15 @@ def read_negatives(
 
     Raises BadRows, which counts bad lines by kind and names the first ten; DataError for a file that
     cannot be read; ConfigError for an unknown `on_bad_rows`.
+
+    >>> import tempfile
+    >>> log = Interactions.from_codes([0, 1], [0, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     at = Path(folder) / "test.negative"
+    ...     _ = at.write_text("(0,1)\\t2\\t3\\n")
+    ...     found = read_negatives(at, log=log)
+    >>> found.items.to_pylist(), found.negatives.to_pylist()
+    ([1], [[2, 3]])
     """
     if on_bad_rows not in ("error", "drop"):
         raise ConfigError(

@@ -111,6 +111,12 @@ class PlantedTruth:
         """The expected value of the pairs (users[n], items[n]) at a moment in [0, 1]; float64 (n,).
 
         Raises UnknownId for an id that was not planted.
+
+        >>> from matweave.data.simulate import simulate_log
+        >>> truth = simulate_log(interactions=100, shape="purchases", drift=0).truth
+        >>> best = truth.top("user-00000", k=1)[0]
+        >>> bool(1.0 < truth.expected(["user-00000"], [best])[0] < 4.0)
+        True
         """
         u, j = _codes(self.users, users), _codes(self.items, items)
         at = np.broadcast_to(np.asarray(at, np.float64), u.shape)

@@ -101,6 +101,11 @@ def split_leave_last_out(log: Interactions, n: int = 1, valid: int = 1) -> Split
     the training part whole; how many is told. `valid=0` gives none.
 
     Raises ConfigError for counts out of range, DataError for a log without times or an empty part.
+
+    >>> log = Interactions.from_codes([0, 0, 0, 1], [0, 1, 2, 0], times=[3, 2, 1, 9])
+    >>> split = split_leave_last_out(log, n=1, valid=0)
+    >>> split.test.to_frame().select(["user", "item"]).to_pylist(), split.report.later_rows
+    ([{'user': 0, 'item': 0}], 1)
     """
     times = _times(log, "split_leave_last_out")
     problems = [
@@ -127,6 +132,10 @@ def split_randomly(log: Interactions, test: float = 0.1, valid: float = 0.1, *, 
     """Rows drawn by chance, without regard to user or time; `test` and `valid` are shares of the rows.
 
     Raises ConfigError for bad shares, DataError for an empty part.
+
+    >>> split = split_randomly(Interactions.from_codes([0] * 10, range(10)), test=0.2, valid=0.1)
+    >>> len(split.train), len(split.valid), len(split.test)
+    (7, 1, 2)
     """
     _check_shares("split_randomly", test=(test, 0.0), valid=(valid, None))
     n = len(log)
@@ -155,6 +164,11 @@ def split_by_user(
     2018 (Mult-VAE), section 4.2.
 
     Raises ConfigError for bad shares, DataError for an empty part.
+
+    >>> log = Interactions.from_codes([0] * 5 + [1] * 5 + [2] * 5, list(range(5)) * 3)
+    >>> split = split_by_user(log, test_users=1, valid_users=1, known=0.6)
+    >>> len(split.train), len(split.test_known), len(split.test)
+    (5, 3, 2)
     """
     _check_shares("split_by_user", known=(known, 0.0))
     counts = np.bincount(log.user_codes, minlength=log.n_users)
@@ -199,6 +213,14 @@ def split_given(train: Interactions, test: Interactions, valid: Interactions | N
     """Parts that you have already; they are measured, not changed.
 
     Raises DataError where a part is empty or the ids are of another type than in training.
+
+    >>> train, test = Interactions.from_codes([0, 1], [0, 0]), Interactions.from_codes([0, 0], [0, 1])
+    >>> print(*split_given(train, test).report.lines(), sep=chr(10))
+    split as given
+      train: 2 rows, 2 users, 1 items
+      test: 2 rows, 1 users, 2 items
+      test: 0 users and 1 items unseen in train; 1 rows (50.0%) lost to models that need them known
+      leak: unknown through time (the log has no times); 1 (user, item) pairs stand in the training part and in another
     """
     problems = [
         f"the {what} ids of {name} are {theirs}, but {ours} in train: none of them can be known"
