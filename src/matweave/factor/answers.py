@@ -85,16 +85,16 @@ def history_of(items: Vocabulary, history: Sequence[Any], values: Sequence[float
 
 def _numbers(values: Sequence[float]) -> np.ndarray:
     try:
-        found = np.asarray(values, np.float32)
+        found = np.asarray(values, np.float64)
     except (TypeError, ValueError):
         found = np.array([np.nan])
-    if found.ndim != 1 or not np.isfinite(found).all():
+    if found.ndim != 1 or not (np.abs(found) <= np.finfo(np.float32).max).all():
         raise DataError(
             "the values of the history are not a list of finite numbers",
             where="recommend_for",
             mend="give one number per item",
         )
-    return found
+    return found.astype(np.float32)
 
 
 def exclusions(seen: Csr | None, rows: int, items: Vocabulary, exclude: Sequence[Any]) -> Csr | None:
