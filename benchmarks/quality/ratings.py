@@ -40,8 +40,8 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
 GRIDS: dict[str, dict[str, dict[str, list]]] = {
     "ml-1m": {
         "biased_mf": {
-            "regularization": [0.034, 0.038, 0.042],
-            "learning_rate": [0.046, 0.056, 0.066],
+            "regularization": [0.030, 0.034, 0.038],
+            "learning_rate": [0.052, 0.062, 0.072],
             "epochs": [12, 14, 16],
             "init_scale": [0.001, 0.002, 0.005],
         },

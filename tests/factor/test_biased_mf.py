@@ -59,13 +59,13 @@ def test_regularization_and_biases_beat_the_mean_on_noisy_data(optimizer):
 def test_the_history_holds_the_exact_objective():
     log, _ = planted(2)
     model = BiasedMF(rank=3, epochs=4).fit(log)
+    deviation = log.values.std(dtype=np.float64)
     error = everything(model)[log.user_codes, log.item_codes] - log.values
     users, items = np.bincount(log.user_codes), np.bincount(log.item_codes)
-    expected = (error.astype(np.float64) ** 2).sum()
-    expected += 0.038 * (
-        users @ (model.user_factors**2).sum(axis=1) + items @ (model.item_factors**2).sum(axis=1)
-    )
-    expected += 0.01 * (users @ model.user_bias**2 + items @ model.item_bias**2)
+    expected = ((error / deviation).astype(np.float64) ** 2).sum()
+    sizes = users @ (model.user_factors**2).sum(axis=1) + items @ (model.item_factors**2).sum(axis=1)
+    biases = users @ model.user_bias**2 + items @ model.item_bias**2
+    expected += 0.034 * sizes / deviation + 0.01 * biases / deviation**2
     assert len(model.history.objective) == 4
     assert model.history.objective[-1] == pytest.approx(expected, rel=1e-5)
 
@@ -139,13 +139,21 @@ def test_shifted_values_shift_the_predictions_only():
     np.testing.assert_allclose(a + 10, b, atol=1e-3)
 
 
-def test_scaled_values_scale_the_predictions_of_gradient_descent_without_factors():
-    """Biases are linear in the values; a tiny start keeps the factors out of it."""
+@pytest.mark.parametrize("optimizer", ["sgd", "gd"])
+def test_scaled_values_scale_the_predictions_to_the_bit(optimizer):
+    """Four is a square and a power of two, so that nothing is rounded on the way."""
     log, _ = planted(9)
-    doubled = Interactions.from_codes(log.user_codes, log.item_codes, values=2 * log.values)
-    settings = {"rank": 1, "init_scale": 1e-12, "optimizer": "gd", "epochs": 8}
-    a, b = (everything(BiasedMF(**settings).fit(x)) for x in (log, doubled))
-    np.testing.assert_allclose(2 * a, b, rtol=1e-3)
+    scaled = Interactions.from_codes(log.user_codes, log.item_codes, values=4 * log.values)
+    a, b = (BiasedMF(rank=3, epochs=8, optimizer=optimizer).fit(x) for x in (log, scaled))
+    np.testing.assert_array_equal(4 * everything(a), everything(b))
+    assert a.history.objective == b.history.objective
+    folded = [m.scores(m.fold_in(x.by_user)) for m, x in ((a, log), (b, scaled))]
+    np.testing.assert_allclose(4 * folded[0], folded[1], rtol=1e-4)
+
+
+def test_a_log_of_equal_values_predicts_that_value():
+    log = Interactions.from_codes([0, 0, 1], [0, 1, 1], values=[3, 3, 3])
+    np.testing.assert_allclose(everything(BiasedMF(rank=2).fit(log)), 3, atol=1e-3)
 
 
 def test_fold_in_is_near_a_refit():
