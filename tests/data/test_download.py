@@ -241,6 +241,7 @@ def test_refusals_are_final(to, slept, code, mend):
         assert error.value.where == address
     assert mend in error.value.mend
     assert slept == []
+    assert list(to.parent.iterdir()) == []
 
 
 def test_follows_a_redirect(to):
@@ -341,6 +342,7 @@ def test_one_process_at_a_time(to):
             with pytest.raises(DownloadError, match="another process is downloading"):
                 download(address, to)
             assert seen == []
+        assert to.with_name("log.bin.part").exists()  # it is the other's
 
 
 def test_proxies_are_not_asked_for_this_machine(to, monkeypatch):

@@ -94,13 +94,18 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "r+b" if part.exists() else "w+b") as file:
             _only_one(file, part)
-            _persist(
-                lambda: _attempt(opener, address, file, part, timeout, progress),
-                address,
-                part,
-                attempts,
-                sleep,
-            )
+            try:
+                _persist(
+                    lambda: _attempt(opener, address, file, part, timeout, progress),
+                    address,
+                    part,
+                    attempts,
+                    sleep,
+                )
+            except DownloadError:
+                if not part.stat().st_size:
+                    _discard(part)  # nothing came: leave nothing
+                raise
     except OSError as error:
         if isinstance(error, DownloadError):
             raise
