@@ -149,16 +149,15 @@ def _draw(plan: Plan, truth: PlantedTruth) -> Interactions:
     order = np.argsort(moments, kind="stable")
     keys, moments = keys[order], moments[order]
     u, j = np.divmod(keys, plan.items)
-    present_users, user_codes = np.unique(u, return_inverse=True)
-    present_items, item_codes = np.unique(j, return_inverse=True)
-    return Interactions(
-        users=truth.users.take(present_users),
-        items=truth.items.take(present_items),
-        user_codes=user_codes.astype(np.int32),
-        item_codes=item_codes.astype(np.int32),
+    log = Interactions(
+        users=truth.users,
+        items=truth.items,
+        user_codes=u.astype(np.int32),
+        item_codes=j.astype(np.int32),
         values=_values(child(plan.seed, "simulate_log", "values"), truth, u, j, moments),
         times=truth.start + (moments * (truth.span // 1_000_000)).astype(np.int64) * 1_000_000,
     )
+    return log.take(np.arange(len(log)))  # users and items without a row are not in its vocabularies
 
 
 def _exposures(
