@@ -1,6 +1,6 @@
 """Full-ranking nDCG@10 of 6,040 users of ml-1m from factors, then ten metrics in one pass, beside RecBole's evaluator.
 
-    python benchmarks/speed/evaluation.py DATA_DIR [--peer-python PYTHON_WITH_RECBOLE]
+    python benchmarks/speed/evaluation.py [--data DIR] [--peers DIR]
 
 Rank 64 (truncated SVD of the training part), the 80/20 split of seed 7, training items left out; two threads
 (set OPENBLAS_NUM_THREADS=2 and MATWEAVE_THREADS=2). All times start at the factors and end at the mean. The peer
@@ -94,9 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--peer-python", help="a Python with recbole installed")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MATWEAVE_DATA", "../shared/data")))
+    parser.add_argument("--peers", type=Path, default=Path(os.environ.get("MATWEAVE_PEERS", "peers")))
     args = parser.parse_args()
+    peer_python = args.peers / "recbole" / "bin" / "python"
 
     from matweave.linalg.topk import top_k_factors
     from matweave.metrics.evidence import Evidence
@@ -134,7 +135,7 @@ def main() -> None:
     one = median(lambda: ours(["ndcg"]))
     ten = median(lambda: ours(TEN))
     peer = None
-    if args.peer_python:
+    if peer_python.exists():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "case.npz"
             rows = {
@@ -143,7 +144,7 @@ def main() -> None:
                 for part in ("indptr", "indices")
             }
             np.savez(path, X=X, Y=Y, **rows)
-            command = [args.peer_python, "-W", "ignore", "-c", RECBOLE, str(path)]
+            command = [str(peer_python), "-W", "ignore", "-c", RECBOLE, str(path)]
             done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         if done.returncode:
             raise SystemExit(done.stderr)

@@ -1,6 +1,6 @@
 """Top 10 for all users of ml-1m with seen items left out, and one user of a million items: ours beside peers.
 
-    python benchmarks/speed/topk.py DATA_DIR [--peer-python PYTHON_WITH_IMPLICIT]
+    python benchmarks/speed/topk.py [--data DIR] [--peers DIR]
 
 Rank 64, random factors, the 80/20 split of seed 7; two threads (set OPENBLAS_NUM_THREADS=2 and MATWEAVE_THREADS=2).
 One JSON line per row: median seconds, and the ratio to NumPy's mask + argpartition measured in the same run.
@@ -95,9 +95,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--peer-python", help="a Python with implicit installed")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MATWEAVE_DATA", "../shared/data")))
+    parser.add_argument("--peers", type=Path, default=Path(os.environ.get("MATWEAVE_PEERS", "peers")))
     args = parser.parse_args()
+    peer_python = args.peers / "implicit" / "bin" / "python"
 
     from matweave.linalg.topk import top_k_factors, top_k_one
 
@@ -114,7 +115,7 @@ def main() -> None:
     emit(what, "matweave", ours, theirs, same_as_numpy=round(float(same), 6))
     product = median(lambda: X @ Y.T, 9)
     emit(what, "numpy product alone, no mask, no selection", product, theirs)
-    if args.peer_python:
+    if peer_python.exists():
         import tempfile
 
         with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +123,7 @@ def main() -> None:
             np.savez(path, X=X, Y=Y, indptr=indptr, indices=indices)
             env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
             done = subprocess.run(
-                [args.peer_python, "-W", "ignore", "-c", IMPLICIT, str(path)],
+                [str(peer_python), "-W", "ignore", "-c", IMPLICIT, str(path)],
                 capture_output=True,
                 text=True,
                 env=env,

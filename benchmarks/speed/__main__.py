@@ -1,0 +1,5 @@
+"""Runs speed scenarios one after another, each in a process of its own: python -m benchmarks.speed [NAME ...]"""
+
+from benchmarks import run_all
+
+run_all(__file__)
