@@ -20,6 +20,8 @@ from matweave.metrics import sampled
 from matweave.metrics.table import Asked
 from matweave.randomness import child
 
+PAIRS = 2_000_000  # scored at once
+
 FORMULAS = {
     "hit_rate": sampled.hit_rate_of_ranks,
     "recall": sampled.hit_rate_of_ranks,
@@ -72,16 +74,24 @@ def _ranks(
     model: Recommender, users: np.ndarray, targets: np.ndarray, indptr: np.ndarray, negatives: np.ndarray
 ) -> np.ndarray:
     """Rivals ahead of each target, halves for ties; lists may differ in length."""
-    distinct, at = np.unique(users, return_inverse=True)
-    rows = model.known(distinct)
-    owner = np.repeat(np.arange(len(users)), np.diff(indptr))
-    target = model.pair_scores(rows, at, targets)
-    rival = model.pair_scores(rows, at[owner], negatives)
-    if np.isnan(target).any() or np.isnan(rival).any():
-        raise DataError("a score is not a number (NaN)", where="evaluate", mend="look for a diverged fit")
-    ahead = (rival > target[owner]) + 0.5 * (rival == target[owner])
-    ahead[negatives == targets[owner]] = 0.0
-    return np.bincount(owner, ahead, len(users))
+    found = np.empty(len(users))
+    lengths = np.diff(indptr)
+    order = np.argsort(users, kind="stable")  # a block holds few users, whom a model may have to score whole
+    block_of = np.cumsum(lengths[order] + 1) // PAIRS
+    for lists in np.split(order, np.flatnonzero(np.diff(block_of)) + 1):
+        distinct, at = np.unique(users[lists], return_inverse=True)
+        rows = model.known(distinct)
+        owner = np.repeat(np.arange(len(lists)), lengths[lists])
+        first = np.cumsum(lengths[lists]) - lengths[lists]
+        rivals = negatives[np.arange(len(owner)) + (indptr[lists] - first)[owner]]
+        target = model.pair_scores(rows, at, targets[lists])
+        rival = model.pair_scores(rows, at[owner], rivals)
+        if np.isnan(target).any() or np.isnan(rival).any():
+            raise DataError("a score is not a number (NaN)", where="evaluate", mend="look for a diverged fit")
+        ahead = (rival > target[owner]) + 0.5 * (rival == target[owner])
+        ahead[rivals == targets[lists][owner]] = 0.0
+        found[lists] = np.bincount(owner, ahead, len(lists))
+    return found
 
 
 def draw_candidates(train: Interactions, test: Interactions, negatives: int, *, seed: int) -> Candidates:
@@ -104,7 +114,7 @@ def draw_candidates(train: Interactions, test: Interactions, negatives: int, *, 
             raise ConfigError(
                 f"a user has {len(free)} items left, fewer than {negatives} negatives",
                 where="evaluate",
-                mend=f"draw at most {len(free)}, or rank in full",
+                mend="draw fewer, or rank in full",
             )
         for row in range(matrix.indptr[user], matrix.indptr[user + 1]):
             drawn[row] = rng.choice(free, negatives, replace=False)
