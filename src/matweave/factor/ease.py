@@ -7,6 +7,8 @@ Cost        Σ_u n_u²/2 additions for XᵀX and items³ multiply-adds for P; it
             becomes its inverse and then B in the same array. Meant for up to some 10⁴ items.
 Precision   float32. P is checked with random vectors v against |(XᵀX + λI) P v - v| ≤ 10⁻³ |v|, by two sparse
             products; where that fails, the inverse is made again in float64 (twice the memory).
+Threads     The same bits for the same number of threads; with another number LAPACK sums in another order, and B
+            differs in its last bits (set_threads(1): the same bits whatever the machine's cores).
 Checked by  tests/by_hand/ease.py, stationarity of the objective, relabelled items, the residual.
 Fold-in     Exact: a stranger's scores are those a training user with the same history gets.
 """
