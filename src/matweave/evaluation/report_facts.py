@@ -10,7 +10,8 @@ import numpy as np
 from matweave.evaluation.comparison import SAME, Comparison, Result
 from matweave.evaluation.intervals import Interval
 from matweave.evaluation.report_plots import Curve, Point, Row
-from matweave.metrics.table import parse
+from matweave.factor.loop import History
+from matweave.metrics.table import METRICS, parse
 
 
 def interval_of(result: Result, metric: str) -> Interval | None:
@@ -52,18 +53,25 @@ def panels(found: Comparison, most: int = 6) -> dict[str, list[Row]]:
 
 
 def fits(found: Comparison) -> list[Curve]:
-    """The fits that went by epochs."""
+    """The fits that went by epochs; a validation metric that is better low is shown as it is, not negated."""
     return [
         Curve(
             name=r.name,
             objective=r.model.history.objective,
-            validation=r.model.history.validation,
+            validation=_as_measured(r.model.history),
             validation_name=r.model.history.validation_name,
             epoch=r.model.history.epoch,
         )
         for r in found.results
         if r.model is not None and len(r.model.history.objective) > 1
     ]
+
+
+def _as_measured(history: History) -> tuple[tuple[int, float], ...]:
+    metric = METRICS.get(history.validation_name.partition("@")[0])
+    if metric is None or metric.higher_is_better is not False:
+        return history.validation
+    return tuple((epoch, -value) for epoch, value in history.validation)
 
 
 @final

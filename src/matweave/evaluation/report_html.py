@@ -148,7 +148,7 @@ table{{border-collapse:collapse;width:100%;font-size:.92rem;margin:.4rem 0 .6rem
 caption{{text-align:left;padding:0 0 .4rem}}
 th,td{{padding:.5rem .8rem .5rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}}
 th:last-child,td:last-child{{padding-right:.2rem}}
-thead th{{color:var(--muted);font-size:.82rem;font-weight:600;vertical-align:bottom;white-space:nowrap;
+thead th{{color:var(--muted);font-size:.82rem;font-weight:600;vertical-align:bottom;white-space:normal;
  border-bottom:1.5px solid var(--muted)}}
 tbody th{{white-space:nowrap}}
 th:first-child{{position:sticky;left:0;background:var(--paper)}}

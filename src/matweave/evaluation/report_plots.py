@@ -1,33 +1,17 @@
-"""The figures of a report, as SVG that takes its colours from the page, so that they follow light and dark.
-
-Colours are drawn as marker codes and replaced by CSS variables in the parsed SVG; identifiers get a prefix of their
-own, namespaces and metadata go. Nothing in a figure points outside the page. matplotlib (extra `report`) is
-imported in this one place, without pyplot: no window, no state kept between figures.
-"""
+"""The figures of a report: plain numbers in, SVG out. Every one has a label that says what it shows."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
-from xml.etree import ElementTree
 
 import numpy as np
 
-from matweave.errors import missing_extra
+from matweave.evaluation.report_svg import ACCENT, GRID, INK, MUTED, PAPER, SERIES, drawn
 
-INK, MUTED, GRID, ACCENT, PAPER = "#0000a0", "#0000a1", "#0000a2", "#0000a3", "#0000a4"
-SERIES = tuple(f"#0000b{n}" for n in range(8))
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (7, 2)))
-_NAMES = {INK: "ink", MUTED: "muted", GRID: "line", ACCENT: "accent", PAPER: "paper"} | {
-    colour: f"series-{n + 1}" for n, colour in enumerate(SERIES)
-}
-_CODE = re.compile("|".join(_NAMES))
-_SVG = "{http://www.w3.org/2000/svg}"
-_XLINK = "{http://www.w3.org/1999/xlink}"
-_WIDTH = 10.4  # inches: 1 pt of the figure is 1 pt of the page at full width
+EDGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @final
@@ -94,7 +78,7 @@ def intervals(panels: Mapping[str, Sequence[Row]], label: str) -> str:
             axis.margins(x=0.08)
             axis.locator_params(axis="x", nbins=4)
 
-    return _figure(draw, _WIDTH, deep * (0.75 + 0.3 * most), "intervals", label)
+    return drawn(draw, height=deep * (0.75 + 0.3 * most), name="intervals", label=label)
 
 
 _FILL: dict[str, Callable[[str], str]] = {"best": str, "same": lambda _: "none", "other": str, "even": str}
@@ -122,7 +106,7 @@ def curves(fits: Sequence[Curve], label: str) -> str:
             if at + columns >= len(panels):
                 axis.set_xlabel("epoch")
 
-    return _figure(draw, _WIDTH, 0.2 + (2.4 if columns == 2 else 2.0) * deep, "curves", label)
+    return drawn(draw, height=0.2 + (2.4 if columns == 2 else 2.0) * deep, name="curves", label=label)
 
 
 def _line(axis: Any, x: np.ndarray, y: np.ndarray, colour: str, kept: int) -> None:
@@ -142,8 +126,8 @@ def long_tail(log: np.ndarray, shown: Mapping[str, np.ndarray], label: str) -> s
 
     def draw(figure: Any) -> None:
         axis = figure.subplots()
-        axis.plot(x, _cumulative(log[order]), color=MUTED, lw=5, alpha=0.4, label="training log")
-        ends = {name: _cumulative(counts[order]) for name, counts in shown.items()}
+        axis.plot(x, cumulative(log[order]), color=MUTED, lw=5, alpha=0.4, label="training log")
+        ends = {name: cumulative(counts[order]) for name, counts in shown.items()}
         for n, (name, y) in enumerate(ends.items()):
             axis.plot(x, y, color=SERIES[n % 8], ls=DASHES[n % 8], lw=1.9, label=name)
         axis.plot([0, 1], [0, 1], color=GRID, lw=1, zorder=0)
@@ -153,7 +137,7 @@ def long_tail(log: np.ndarray, shown: Mapping[str, np.ndarray], label: str) -> s
         _percent(axis.xaxis, axis.yaxis)
         # in the order in which the lines stand above one another, as far as they have parted
         handles, labels = axis.get_legend_handles_labels()
-        heights = [_cumulative(log[order]).sum(), *(y.sum() for y in ends.values())]
+        heights = [cumulative(log[order]).sum(), *(y.sum() for y in ends.values())]
         by_height = np.argsort(heights)[::-1]
         axis.legend(
             [handles[i] for i in by_height],
@@ -162,24 +146,26 @@ def long_tail(log: np.ndarray, shown: Mapping[str, np.ndarray], label: str) -> s
             bbox_to_anchor=(1.01, 0.5),
         )
 
-    return _figure(draw, _WIDTH, 3.7, "tail", label)
+    return drawn(draw, height=3.7, name="tail", label=label)
 
 
-def _cumulative(counts: np.ndarray) -> np.ndarray:
+def cumulative(counts: np.ndarray) -> np.ndarray:
+    """Running shares from 0 to 1, one longer than the counts; zeros where there is nothing.
+
+    >>> cumulative(np.array([3, 1])).tolist()
+    [0.0, 0.75, 1.0]
+    """
     return np.concatenate([[0.0], np.cumsum(counts) / max(1, counts.sum())])
 
 
 def spread(users: Mapping[str, np.ndarray], metric: str, label: str) -> str:
     """How users fare: for each method the shares of users at nothing, and in five bands up to the most."""
-    edges = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 
     def draw(figure: Any) -> None:
         axis = figure.subplots()
         for at, values in enumerate(users.values()):
-            good = values[np.isfinite(values)]
-            counts = np.concatenate([[(good <= 0).sum()], np.histogram(good[good > 0], edges)[0]])
             left = 0.0
-            for band, share in enumerate(counts / max(1, len(good))):
+            for band, share in enumerate(bands(values)):
                 colour, alpha = (GRID, 1.0) if band == 0 else (ACCENT, 0.12 + 0.176 * band)
                 axis.barh(at, share, left=left, height=0.62, color=colour, alpha=alpha, lw=0)
                 if share >= 0.05:
@@ -188,7 +174,7 @@ def spread(users: Mapping[str, np.ndarray], metric: str, label: str) -> str:
                         left + share / 2, at, f"{share:.0%}", ha="center", va="center", color=ink, size=8
                     )
                 left += share
-        names = ["0", *(f"to {edge:g}" for edge in edges[1:])]
+        names = ["0", *(f"to {edge:g}" for edge in EDGES)]
         for band, name in enumerate(names):
             colour, alpha = (GRID, 1.0) if band == 0 else (ACCENT, 0.12 + 0.176 * band)
             axis.barh(0, 0, color=colour, alpha=alpha, label=name)
@@ -207,7 +193,19 @@ def spread(users: Mapping[str, np.ndarray], metric: str, label: str) -> str:
             columnspacing=1.4,
         )
 
-    return _figure(draw, _WIDTH, 1.15 + 0.34 * len(users), "spread", label)
+    return drawn(draw, height=1.15 + 0.34 * len(users), name="spread", label=label)
+
+
+def bands(values: np.ndarray) -> np.ndarray:
+    """Shares of the numbers that are not NaN: at 0, then in (0, 0.2], (0.2, 0.4], ... up to 1.
+
+    >>> bands(np.array([0.0, 0.2, 0.3, np.nan, 1.0])).tolist()
+    [0.25, 0.25, 0.25, 0.0, 0.0, 0.25]
+    """
+    good = values[np.isfinite(values)]
+    # a little room, since a sum such as 0.6 may come out a rounding above its band
+    at = np.where(good <= 0, 0, 1 + np.minimum(np.searchsorted(EDGES, good - 1e-9), len(EDGES) - 1))
+    return np.bincount(at, minlength=1 + len(EDGES)) / max(1, len(good))
 
 
 def tradeoff(points: Sequence[Point], x: str, y: str, label: str) -> str:
@@ -232,82 +230,9 @@ def tradeoff(points: Sequence[Point], x: str, y: str, label: str) -> str:
             axis.set_xlim(left=max(0.0, axis.get_xlim()[0]))
         _percent(axis.xaxis)
 
-    return _figure(draw, _WIDTH, 3.7, "tradeoff", label)
+    return drawn(draw, height=3.7, name="tradeoff", label=label)
 
 
 def _percent(*axes: Any) -> None:
     for axis in axes:
         axis.set_major_formatter(lambda v, _: f"{v:.0%}")
-
-
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: the page's own font, found by search and by screen readers
-    "svg.hashsalt": "matweave",  # the same figure is the same text
-    "text.parse_math": False,  # a method may be called $x$
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": GRID,
-    "axes.labelcolor": MUTED,
-    "axes.titlesize": 9.5,
-    "axes.titlecolor": INK,
-    "axes.titleweight": "bold",
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "figure.facecolor": "none",
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "savefig.facecolor": "none",
-}
-
-
-def _figure(draw: Callable[[Any], None], width: float, height: float, name: str, label: str) -> str:
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_extra("report", "matplotlib", "the HTML report") from error
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        figure.get_layout_engine().set(wspace=0.05, hspace=0.07)  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
-        draw(figure)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return inlined(drawn.getvalue(), name, label)
-
-
-def inlined(svg: bytes, name: str, label: str) -> str:
-    """A figure as an element of an HTML page: `name` goes before its identifiers, `label` says what it shows.
-
-    >>> inlined(b'<svg xmlns="http://www.w3.org/2000/svg"><g id="a" style="fill: #0000a0"/></svg>', "f", "x < y")
-    '<svg role="img" aria-label="x &lt; y"><g id="f-a" style="fill: var(--ink)" /></svg>'
-    """
-    root = ElementTree.fromstring(svg)
-    for parent in root.iter():
-        for child in [c for c in parent if c.tag == f"{_SVG}style" or not c.tag.startswith(_SVG)]:
-            parent.remove(child)
-        for child in [c for c in parent if c.tag == f"{_SVG}metadata"]:
-            parent.remove(child)
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(_SVG)
-        found = {key.removeprefix(_XLINK): value for key, value in element.attrib.items()}
-        element.attrib.clear()
-        for key, value in found.items():
-            if key == "id":
-                value = f"{name}-{value}"
-            elif key == "href":
-                value = value.replace("#", f"#{name}-")
-            elif "url(#" in value:
-                value = value.replace("url(#", f"url(#{name}-")
-            element.set(key, _CODE.sub(lambda m: f"var(--{_NAMES[m[0]]})", value))
-    for size in ("width", "height", "version"):
-        root.attrib.pop(size, None)
-    root.attrib = {"role": "img", "aria-label": label, **root.attrib}
-    return ElementTree.tostring(root, encoding="unicode")
