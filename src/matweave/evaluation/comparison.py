@@ -121,11 +121,11 @@ def compare(
         names = [
             n for n in names if any(r.evaluation and n in r.evaluation.metrics for r in results)
         ] or names
-    results = _with_p_values(results, names, seed)
     first = next((n for n in names if any(not math.isnan(r.mean(n)) for r in results)), names[0])
+    results.sort(key=lambda r: _place(r, first))  # before the tests: of equal means, the first is the best
     protocols = [r.evaluation.protocol for r in results if r.evaluation]
     return Comparison(
-        results=tuple(sorted(results, key=lambda r: _place(r, first))),
+        results=tuple(_with_p_values(results, names, seed)),
         metrics=tuple(names),
         split=split,
         protocol=max(protocols, key=len, default="none"),

@@ -38,6 +38,8 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
+        if np.isnan(self.low):
+            return "none" if np.isnan(self.mean) else f"{self.mean:.4f} (too few users for an interval)"
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
     def as_dict(self) -> dict[str, float | None]:

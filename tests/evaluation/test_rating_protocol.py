@@ -1,0 +1,99 @@
+"""RMSE and MAE by hand: clipped, with the fallback to what is left of the model; and reasons where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from by_hand import evaluation as by_hand
+
+import matweave as mw
+from matweave.data.interactions import Interactions
+from matweave.evaluation.rating_protocol import predicted_ratings, rating_errors
+from matweave.metrics.table import parse_all
+
+TRAIN = Interactions.from_codes([0, 1], [0, 1], [1.0, 5.0], user_ids=["a", "b"], item_ids=["x", "y"])
+TEST = Interactions.from_codes(
+    [0, 0, 0, 1, 2, 2],
+    [0, 1, 2, 0, 0, 2],
+    [2.0, 4.0, 3.0, 5.0, 1.0, 4.0],
+    user_ids=["a", "b", "stranger"],
+    item_ids=["y", "x", "new"],
+)
+ASKED = parse_all(["rmse", "mae"])
+
+
+def model(limits=(1.0, 5.0)):
+    return by_hand.scored(
+        TRAIN,
+        [[0.5, 0.25], [0.0, 4.0]],
+        limits=limits,
+        mean=3.0,
+        user_bias=np.array([0.5, -0.5], np.float32),
+        item_bias=np.array([0.125, -0.25], np.float32),
+    )
+
+
+def test_predictions_fall_back_to_what_is_known_and_are_clipped():
+    found, fallen = predicted_ratings(model(), TEST)
+    assert found.tolist() == [
+        3 + 0.5 - 0.25 + 0.25,  # a, y
+        3 + 0.5 + 0.125 + 0.5,  # a, x
+        3 + 0.5,  # a, an item that training lacks
+        5.0,  # b, y: 6.25, clipped
+        3 - 0.25,  # a stranger, y
+        3.0,  # a stranger, an item that training lacks: the mean
+    ]
+    assert fallen == 3
+
+
+def test_without_biases_the_fallback_is_the_mean():
+    plain = by_hand.scored(TRAIN, [[0.5, 0.25], [0.0, 4.0]], limits=(1.0, 5.0), mean=2.0)
+    found, fallen = predicted_ratings(plain, TEST)
+    assert found.tolist() == [2.25, 2.5, 2.0, 5.0, 2.0, 2.0]
+    assert fallen == 3
+
+
+def test_errors_are_summed_by_user():
+    judged = rating_errors(model(), TEST, ASKED)
+    errors = [[1.5, 0.125, 0.5], [0.0], [1.75, -1.0]]
+    assert judged.ratios["rmse"][0].tolist() == [sum(e * e for e in user) for user in errors]
+    assert judged.ratios["mae"][0].tolist() == [sum(abs(e) for e in user) for user in errors]
+    assert judged.ratios["mae"][1].tolist() == [3, 1, 2]
+    assert judged.counts == {"ratings judged": 6, "ratings from biases alone": 3}
+    assert not judged.skipped
+
+
+def test_the_numbers_are_those_of_the_formula():
+    found = mw.evaluate(model(), TEST, metrics=["rmse", "mae"])
+    errors = np.array([1.5, 0.125, 0.5, 0.0, 1.75, -1.0])
+    assert found.metrics["rmse"].mean == pytest.approx(np.sqrt((errors**2).mean()))
+    assert found.metrics["mae"].mean == pytest.approx(np.abs(errors).mean())
+    assert found.metrics["rmse"].low < found.metrics["rmse"].mean < found.metrics["rmse"].high
+
+
+def test_the_order_of_rows_changes_nothing():
+    other = TEST.take(np.array([5, 2, 0, 4, 1, 3]))
+    a, b = (mw.evaluate(model(), t, metrics=["rmse"]).metrics["rmse"].mean for t in (TEST, other))
+    assert a == pytest.approx(b)
+
+
+def test_strangers_with_a_history_are_folded_in():
+    log = mw.simulate_log(users=200, items=50, interactions=3000, seed=0).log
+    split = mw.split_by_user(log, 0.3, 0, seed=0)
+    fitted = mw.ExplicitALS(rank=2, epochs=5).fit(split.train)
+    folded = rating_errors(fitted, split.test, ASKED, known=split.test_known)
+    strange = rating_errors(fitted, split.test, ASKED)
+    assert folded.counts["ratings from biases alone"] < len(split.test) / 10
+    assert strange.counts["ratings from biases alone"] == len(split.test)
+    assert folded.ratios["rmse"][0].sum() < 0.95 * strange.ratios["rmse"][0].sum()
+
+
+def test_a_model_that_ranks_has_a_reason_instead():
+    judged = rating_errors(model(limits=None), TEST, ASKED)
+    assert judged.skipped == dict.fromkeys(("rmse", "mae"), "Scored ranks, and predicts no values")
+    assert not judged.ratios
+
+
+def test_a_log_without_values_has_a_reason_instead():
+    clicks = Interactions.from_codes([0], [0], user_ids=["a"], item_ids=["x"])
+    assert rating_errors(model(), clicks, ASKED).skipped["rmse"] == "the test log has no values"
