@@ -21,7 +21,7 @@ def print_table(table: pa.Table, *, as_json: bool = False, to_file: bool = False
     view = _columns(shown.column_names, right=[_is_number(f.type) for f in shown.schema])
     for row in zip(*(column.to_pylist() for column in shown.columns), strict=True):
         view.add_row(*(_text(cell) for cell in row))
-    _console().print(view)
+    _show(view)
     if len(shown) < len(table):
         print(f"... {len(table) - len(shown):,} more rows in the file")
 
@@ -40,7 +40,7 @@ def doctor_table(found: dict[str, Any]) -> None:
     for test in found["self_test"]:
         state = "ok" if test["ok"] else f"FAILED {test['note']}"
         view.add_row("self-test", f"{test['test']}: {state} ({test['seconds']:.2f} s)")
-    _console().print(view)
+    _show(view)
 
 
 def _columns(names: list[str], right: list[bool], header: bool = True) -> Table:
@@ -50,10 +50,16 @@ def _columns(names: list[str], right: list[bool], header: bool = True) -> Table:
     return view
 
 
-def _console() -> Console:
+def _show(view: Table) -> None:
     console = Console(highlight=False, markup=False)
-    # a pipe has no width: never fold a row there
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=400)
+    if console.is_terminal:
+        console.print(view)
+        return
+    # a pipe has no width: no row is folded there, and none ends in blanks
+    wide = Console(highlight=False, markup=False, no_color=True, width=10_000)
+    with wide.capture() as capture:
+        wide.print(view)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def _is_number(kind: pa.DataType) -> bool:

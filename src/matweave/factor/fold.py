@@ -63,7 +63,7 @@ class RidgeFold(FoldIn):
             raise DataError(
                 f"{model.method} predicts values, and this history has none",
                 where="fold-in",
-                mend="give a value per item, for example recommend_for(history, values=[5, 3])",
+                mend="give a value per item: recommend_for(history, values=[5, 3]), or --history 10=5,20=3",
             )
         rank = model.item_factors.shape[1]
         biased = model.user_bias is not None
