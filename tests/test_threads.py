@@ -114,13 +114,13 @@ def test_cores_is_the_smaller_of_affinity_and_quota(
     affinity: int, quota: int | None, wanted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)), raising=False)
-    monkeypatch.setattr(threads, "_cgroup_quota", lambda: quota)
+    monkeypatch.setattr(threads, "_granted", lambda: quota)
     assert cores() == wanted
 
 
 def test_cores_without_an_affinity_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(threads, "_cgroup_quota", lambda: None)
+    monkeypatch.setattr(threads, "_granted", lambda: None)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
 

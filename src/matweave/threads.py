@@ -36,8 +36,14 @@ def cores() -> int:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity mask
         count = os.cpu_count() or 1
-    quota = _cgroup_quota()
+    quota = _granted()
     return max(1, min(count, quota) if quota else count)
+
+
+@cache
+def _granted() -> int | None:
+    """The quota, read once: every parallel call asks, and reading two files costs more than handing out its work."""
+    return _cgroup_quota()
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> int | None:
