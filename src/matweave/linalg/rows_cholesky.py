@@ -50,28 +50,25 @@ def sum_gram(width, tile, a, a_stride, start, n, out):  # pragma: no cover
 
 @njit(nogil=True, fastmath=_FAST)
 def factor(width, flat):  # pragma: no cover
-    """Turn the upper half of A into U with A = Uᵀ U, with 1 / U_kk on the diagonal."""
+    """Turn the upper half of A, flat (width * width), into U with A = Uᵀ U, with 1 / U_kk on the diagonal."""
     literally(width)
-    matrix = flat.reshape(width, width)
     largest = np.float32(0)
     for k in range(width):
-        largest = max(largest, matrix[k, k])
+        largest = max(largest, flat[k * width + k])
     floor = largest * np.float32(1e-7)
     for k in range(0, width, ROWS):
         for r in range(k, k + ROWS):
+            row = r * width
             for q in range(k, r):
-                by = matrix[q, r]
+                above, by = q * width, flat[q * width + r]
                 for j in range(r, width):
-                    matrix[r, j] -= by * matrix[q, j]
-            pivot = matrix[r, r]
+                    flat[row + j] -= by * flat[above + j]
+            pivot, inverse = flat[row + r], np.float32(0)
             if pivot > floor:
                 inverse = np.float32(1) / np.sqrt(pivot)
-                for j in range(r + 1, width):
-                    matrix[r, j] *= inverse
-                matrix[r, r] = inverse
-            else:  # nothing is known about this direction
-                for j in range(r, width):
-                    matrix[r, j] = np.float32(0)
+            for j in range(r, width):  # all zero where nothing is known about this direction
+                flat[row + j] *= inverse
+            flat[row + r] = inverse
         for i in range(k + ROWS, width, ROWS):
             trailing_update(width, flat, k, i)
 
@@ -80,17 +77,17 @@ def factor(width, flat):  # pragma: no cover
 def solve(width, flat, x):  # pragma: no cover
     """x <- A⁻¹ x from what `factor` left."""
     literally(width)
-    matrix = flat.reshape(width, width)
     for k in range(width):
-        value = x[k] * matrix[k, k]
+        row = k * width
+        value = x[k] * flat[row + k]
         x[k] = value
         for j in range(k + 1, width):
-            x[j] -= value * matrix[k, j]
+            x[j] -= value * flat[row + j]
     for k in range(width - 1, -1, -1):
-        total = np.float32(0)
+        row, total = k * width, np.float32(0)
         for j in range(k + 1, width):
-            total += matrix[k, j] * x[j]
-        x[k] = (x[k] - total) * matrix[k, k]
+            total += flat[row + j] * x[j]
+        x[k] = (x[k] - total) * flat[row + k]
 
 
 @cache

@@ -52,10 +52,10 @@ class Emit:
         """The int32 base[at], widened to an address."""
         return self.builder.sext(self.builder.load(self.at(base, at, INT32), typ=INT32), INT64)
 
-    def load(self, address: Any, align: int = 64) -> Any:
+    def load(self, address: Any, align: int = 4) -> Any:
         return self.builder.load(address, typ=VECTOR, align=align)
 
-    def store(self, vector: Any, address: Any, align: int = 64) -> None:
+    def store(self, vector: Any, address: Any, align: int = 4) -> None:
         self.builder.store(vector, self.builder.bitcast(address, VECTOR.as_pointer()), align=align)
 
     def zero(self) -> Any:
