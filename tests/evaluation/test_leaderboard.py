@@ -100,8 +100,8 @@ def test_no_interval_is_no_nan():
 def test_what_is_lacking_or_interrupted_is_told(found):
     log = mw.simulate_log(users=100, items=40, interactions=1200, seed=0).log
     split = mw.split_randomly(log, valid=0, seed=0)
-    other = mw.compare({"ease": mw.EASE()}, split, metrics=["ndcg@5", "rmse"])
-    assert "ease has no rmse: EASE ranks, and predicts no values" in notes(other)
+    other = mw.compare({"ease": mw.EASE()}, split, metrics=["ndcg@5", "rmse", "mae"])
+    assert "ease has no rmse, mae: EASE ranks, and predicts no values" in notes(other)
     model = replace(found.results[0].model, history=History(stopped="interrupted", epoch=3))
     stopped = replace(found, results=(replace(found.results[0], model=model),))
     assert "sure was interrupted after epoch 3" in notes(stopped)

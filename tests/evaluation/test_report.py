@@ -121,6 +121,8 @@ def test_the_leader_and_its_interval_are_told_first(found: Comparison, page: str
     lead = page[page.index("class=lead") : page.index("<dl")]
     assert f"<b>{won.mean:.4f}</b>" in lead
     assert f"{won.low:.4f} to {won.high:.4f}" in lead
+    second = found.results[1].mean("ndcg@5")
+    assert f"{won.mean / second - 1:.1%} above the next" in lead
 
 
 def test_the_same_comparison_gives_the_same_file(found: Comparison, tmp_path: Path) -> None:

@@ -114,6 +114,15 @@ def test_users_by_the_first_metric_between_nothing_and_one(found: Comparison) ->
     assert facts.per_user(replace(found, metrics=("gini@2", "popularity_lift@2"))) is None
 
 
+def test_a_metric_of_all_or_nothing_is_shown_only_where_there_is_no_other(found: Comparison) -> None:
+    hits = judged({"hit_rate@2": 0.5, "ndcg@2": 0.3}, {"hit_rate@2": [0.0, 1.0], "ndcg@2": [0.0, 0.6]})
+    one = replace(
+        found, results=(replace(found.results[0], evaluation=hits),), metrics=("hit_rate@2", "ndcg@2")
+    )
+    assert (facts.per_user(one) or "")[0] == "ndcg@2"
+    assert (facts.per_user(replace(one, metrics=("hit_rate@2",))) or "")[0] == "hit_rate@2"
+
+
 def test_coverage_is_counted_from_the_lists_where_it_was_not_asked_for(found: Comparison) -> None:
     drawn = facts.tradeoff(found, facts.shown(found))
     assert drawn is not None

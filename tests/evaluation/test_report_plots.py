@@ -83,3 +83,18 @@ def test_tradeoff_names_every_point() -> None:
     ]
     said = words(plots.tradeoff(points, "coverage@10", "ndcg@10", "label"))
     assert {"a", "b", "coverage@10", "ndcg@10"} <= set(said)
+
+
+def test_names_of_near_points_keep_off_each_other() -> None:
+    rng = np.random.default_rng(0)
+    at = rng.random((8, 2)) * 60  # eight points within 2 cm
+    names = ["implicit_als", "ease", "pure_svd", "item_knn", "popularity", "a", "b", "biased_mf"]
+    boxes = []
+    for (x, y), name, (right, up) in zip(at, names, plots.places(at, names), strict=True):
+        wide = 5.5 * len(name)
+        low = x + right - (wide if right < 0 else 0)
+        boxes.append((low, y + up, low + wide, y + up + 10))
+    for n, a in enumerate(boxes):
+        for b in boxes[n + 1 :]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    assert plots.places(at[:1], ["alone"]) == [(8, 6)]

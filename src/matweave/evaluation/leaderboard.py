@@ -63,8 +63,10 @@ def notes(found: Comparison) -> list[str]:
             lines.append(f"{result.name} failed: {result.error}")
         if result.model is not None and result.model.history.stopped == "interrupted":
             lines.append(f"{result.name} was interrupted after epoch {result.model.history.epoch}")
-        for metric, why in (result.evaluation.skipped if result.evaluation else {}).items():
-            lines.append(f"{result.name} has no {metric}: {why}")
+        skipped = result.evaluation.skipped if result.evaluation else {}
+        for why in dict.fromkeys(skipped.values()):
+            metrics = ", ".join(metric for metric, reason in skipped.items() if reason == why)
+            lines.append(f"{result.name} has no {metrics}: {why}")
     return lines
 
 

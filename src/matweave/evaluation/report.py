@@ -13,10 +13,11 @@ from pathlib import Path
 from matweave.artifact import write_atomically
 from matweave.evaluation import report_facts as facts
 from matweave.evaluation import report_sections as sections
-from matweave.evaluation.comparison import Comparison
+from matweave.evaluation.comparison import Comparison, Result
 from matweave.evaluation.machine import versions
 from matweave.evaluation.report_html import Html, page, paragraph, section, text
 from matweave.evaluation.report_sections import Example
+from matweave.metrics.table import parse
 
 
 def write_report(
@@ -80,15 +81,28 @@ def _lead(found: Comparison) -> Html:
     same = [r.name for r in others if facts.standing(found, r, metric) == "same"]
     said = [] if math.isnan(won.low) else [f"95 % interval {won.low:.4f} to {won.high:.4f}"]
     said += [found.protocol] if "sampled" in found.protocol else []
+    more = (f" ({'; '.join(said)})" if said else "") + _ahead(won.mean, others, metric)
     parts: list[object] = [
-        Html(f"<b>{text(best.name)}</b> leads with {text(metric)} of <b>{won.mean:.4f}</b>"),
-        f"({'; '.join(said)})." if said else ".",
+        Html(f"<b>{text(best.name)}</b> leads with {text(metric)} of <b>{won.mean:.4f}</b>{text(more)}."),
     ]
     if same:
         parts.append(f"Not told apart from it on these users: {', '.join(same)}.")
     elif any(metric in r.p_values for r in others):
         parts.append("Every other method is behind it by more than chance explains.")
     return paragraph(*parts, kind="lead")
+
+
+def _ahead(best: float, others: Sequence[Result], metric: str) -> str:
+    """By how much the best is better than the next, as a share of it."""
+    way = -1 if parse(metric).metric.higher_is_better is False else 1
+    means = [(way * r.mean(metric), r.name) for r in others if not math.isnan(r.mean(metric))]
+    if not means or not max(means)[0]:
+        return ""
+    following, name = max(means)
+    share = abs(best - way * following) / abs(following)
+    return (
+        f", {share:.1%} {'above' if way > 0 else 'below'} the next, {name}" if share else f", as has {name}"
+    )
 
 
 def _facts(found: Comparison) -> Html:

@@ -99,7 +99,11 @@ def shown(found: Comparison) -> Shown | None:
 
 
 def per_user(found: Comparison) -> tuple[str, dict[str, np.ndarray]] | None:
-    """The first metric between 0 and 1 that has a number per user, and those numbers by method."""
+    """The first metric between 0 and 1 that has a number per user, and those numbers by method.
+
+    One that is nothing or all for every user, such as the hit rate, only where there is no other.
+    """
+    second = None
     for metric in judged_metrics(found):
         if parse(metric).metric.higher_is_better is not True:
             continue
@@ -108,9 +112,12 @@ def per_user(found: Comparison) -> tuple[str, dict[str, np.ndarray]] | None:
             for r in found.results
             if r.evaluation is not None and metric in r.evaluation.judged.per_user
         }
-        if numbers and all(_unit(values) for values in numbers.values()):
+        if not numbers or not all(_unit(values) for values in numbers.values()):
+            continue
+        if any(((values > 0) & (values < 1)).any() for values in numbers.values()):
             return metric, numbers
-    return None
+        second = second or (metric, numbers)
+    return second
 
 
 def _unit(values: np.ndarray) -> bool:

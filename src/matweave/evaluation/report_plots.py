@@ -116,7 +116,7 @@ def _line(axis: Any, x: np.ndarray, y: np.ndarray, colour: str, kept: int) -> No
     axis.grid(axis="y")
     axis.locator_params(axis="x", integer=True, nbins=4)
     axis.locator_params(axis="y", nbins=4)
-    axis.ticklabel_format(axis="y", useOffset=False, scilimits=(-3, 5))
+    axis.ticklabel_format(axis="y", useOffset=False, scilimits=(-4, 7))
 
 
 def long_tail(log: np.ndarray, shown: Mapping[str, np.ndarray], label: str) -> str:
@@ -186,6 +186,7 @@ def spread(users: Mapping[str, np.ndarray], metric: str, label: str) -> str:
         _percent(axis.xaxis)
         axis.legend(
             title=metric,
+            alignment="left",
             ncols=6,
             loc="lower left",
             bbox_to_anchor=(0, 1.0),
@@ -220,17 +221,54 @@ def tradeoff(points: Sequence[Point], x: str, y: str, label: str) -> str:
             if point.y_span is not None and np.isfinite(point.y_span).all():
                 axis.plot([point.x] * 2, point.y_span, color=colour, lw=1.2, alpha=0.7)
             axis.plot(point.x, point.y, "o", ms=8, color=colour)
-            axis.annotate(
-                point.name, (point.x, point.y), xytext=(8, 6), textcoords="offset points", color=INK, size=9
-            )
         axis.set(xlabel=x, ylabel=y)
         axis.grid()
         axis.margins(x=0.16, y=0.16)
         if min(point.x for point in points) >= 0:
             axis.set_xlim(left=max(0.0, axis.get_xlim()[0]))
         _percent(axis.xaxis)
+        at = axis.transData.transform([(point.x, point.y) for point in points]) * 72 / figure.dpi
+        for point, (right, up) in zip(points, places(at, [p.name for p in points]), strict=True):
+            side = "left" if right > 0 else "right"
+            axis.annotate(
+                point.name,
+                (point.x, point.y),
+                xytext=(right, up),
+                textcoords="offset points",
+                ha=side,
+                color=INK,
+            )
 
     return drawn(draw, height=3.7, name="tradeoff", label=label)
+
+
+def places(at: np.ndarray, names: Sequence[str]) -> list[tuple[float, float]]:
+    """Where to write names beside points at (n, 2), all in pt: offsets that keep them off each other and off points.
+
+    Written to the right of its point where right > 0, else to the left of it; 5.5 pt a letter and 10 pt high are
+    taken for the size. The first of some places that is free is taken, or else the first.
+
+    >>> places(np.array([[0.0, 0.0], [1.0, 1.0]]), ["a", "b"])
+    [(8, 6), (-8, 6)]
+    """
+    tried = [(side * 8, up) for up in (6, -14, 18, -26, 30, -38) for side in (1, -1)]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in at]
+    found = []
+    for (x, y), name in zip(at, names, strict=True):
+        wide = 5.5 * len(name)
+        boxes = [
+            (x + r - (wide if r < 0 else 0), y + u, x + r + (wide if r > 0 else 0), y + u + 10)
+            for r, u in tried
+        ]
+        free = [not any(_overlap(box, other) for other in taken) for box in boxes]
+        best = free.index(True) if any(free) else 0
+        taken.append(boxes[best])
+        found.append(tried[best])
+    return found
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _percent(*axes: Any) -> None:

@@ -128,8 +128,8 @@ def users(found: Comparison) -> list[Html]:
     metric, users = numbers
     said = f"Shares of users by their own {metric}, for {len(users)} methods"
     caption = (
-        f"A mean hides who is served: shares of users by their own {metric}, from nothing (grey) to the most "
-        "(dark). Users who are not judged are left out. " + _protocol(found)
+        f"A mean hides who is served: shares of users by their own {metric}, from nothing (grey) to the most (the "
+        "(strongest blue). Users who are not judged are left out. " + _protocol(found)
     )
     return [figure(plots.spread(users, metric, said), caption)]
 
@@ -258,8 +258,9 @@ def settings(found: Comparison) -> list[Html]:
     for result in found.results:
         skipped = {} if result.evaluation is None else result.evaluation.skipped
         for why in dict.fromkeys(skipped.values()):
-            metrics = ", ".join(metric for metric, said in skipped.items() if said == why)
-            none.append(f"{result.name} has no {metrics}: {why}")
+            metrics = [m for m, said in skipped.items() if said == why and m in found.metrics]
+            if metrics:
+                none.append(f"{result.name} has no {', '.join(metrics)}: {why}")
     parts.append(bullets(none))
     parts.append(paragraph(f"Seed {found.seed}; lists of {found.k}.", kind="note"))
     return parts
