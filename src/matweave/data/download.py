@@ -43,7 +43,7 @@ Progress = Callable[[int, int | None], None]
 
 _CHUNK = 1 << 18
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-_AGENT = "matweave (+https://pypi.org/project/matweave)"
+_AGENT = "matweave"
 
 
 class _Cut(Exception):

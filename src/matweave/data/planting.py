@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import final
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ _GENRES = [
 # fmt: on
 
 
+@final
 @config
 class Plan:
     """What `simulate_log` was asked for; the meaning and units of each are told there."""

@@ -82,9 +82,11 @@ def write_json(path: Path, what: object) -> None:
 
 
 def digest(path: Path, kind: str) -> str:
+    """The hash of a file, in hex; kind: sha256, md5 or another that `hashlib` knows."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
 def record_path(path: Path) -> Path:
+    """Where the record of a file is: beside it."""
     return path.with_name(path.name + ".json")

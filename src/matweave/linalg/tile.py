@@ -39,6 +39,7 @@ LOADED = 8
 def pointers(
     context: BaseContext, builder: Any, kinds: Any, values: Any, which: tuple[int, ...]
 ) -> list[Any]:
+    """Where the data of the arrays at these positions begin."""
     return [
         builder.bitcast(make_array(kinds[k])(context, builder, values[k]).data, ir.PointerType())
         for k in which

@@ -1,0 +1,104 @@
+"""Importing is quick and light: no torch anywhere in the core, nothing heavy behind `import matweave`."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+from house.rooms import SRC, name_of, project, relative, sources, tree
+
+LIMIT = 0.3  # seconds
+HEAVY = ("torch", "numba", "numpy", "pyarrow", "scipy", "matplotlib", "pandas", "polars", "typer", "optuna")
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_matweave_is_quick_and_loads_nothing_heavy() -> None:
+    code = f"""
+import sys, time
+began = time.perf_counter()
+import matweave
+print(time.perf_counter() - began)
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    best, loaded = min((run(code).splitlines() for _ in range(3)), key=lambda lines: float(lines[0]))
+    assert float(best) < LIMIT
+    assert loaded == "[]"
+
+
+def test_the_whole_core_is_imported_without_torch_or_an_extra() -> None:
+    """Every module, so that nothing below the doors needs what `pip install matweave` does not bring."""
+    modules = [
+        ".".join(("matweave", *p.relative_to(SRC).with_suffix("").parts))
+        for p in sources()
+        if "__" not in p.name
+    ]
+    assert len(modules) > 50
+    extras = ("torch", "matplotlib", "optuna", "pandas", "polars", "sklearn", "faiss", "fastapi")
+    code = f"""
+import importlib, sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {extras}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent())
+for name in {modules}:
+    importlib.import_module(name)
+print([name for name in {extras} if name in sys.modules])
+"""
+    assert run(code).strip() == "[]"
+
+
+UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+def test_nothing_is_pickled_or_evaluated() -> None:
+    found = []
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if UNSAFE & {n.partition(".")[0] for n in names}:
+                found.append(f"{relative(path)}:{node.lineno}")
+            if isinstance(node, ast.Call):
+                loose = any(k.arg == "allow_pickle" and getattr(k.value, "value", 1) for k in node.keywords)
+                if loose or getattr(node.func, "id", "") in ("eval", "exec"):
+                    found.append(f"{relative(path)}:{node.lineno}")
+    assert found == []
+
+
+def test_every_room_has_its_floor() -> None:
+    floors, torch = project()["tool"]["importlinter"]["contracts"]
+    assert floors["type"] == "layers"
+    assert floors["exhaustive"]
+    placed = {room.strip() for layer in floors["layers"] for room in layer.split("|")}
+    rooms = {
+        p.stem
+        for p in SRC.iterdir()
+        if (p.is_dir() or p.suffix == ".py") and p.stem not in ("__init__", "__pycache__")
+    }
+    assert placed == rooms
+    core = {"linalg", "data", "metrics", "factor", "evaluation"} & rooms
+    assert {f"matweave.{room}" for room in core} <= set(torch["source_modules"])
+    assert torch["forbidden_modules"] == ["torch"]
+
+
+def test_kernels_release_the_gil_and_start_no_threads_of_their_own() -> None:
+    """Decision 3. The entry points are cached on disk as well; helpers are compiled into their callers."""
+    wrong, kernels = [], 0
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            for mark in getattr(node, "decorator_list", []):
+                if name_of(mark) not in ("njit", "jit"):
+                    continue
+                kernels += 1
+                said = {k.arg: getattr(k.value, "value", None) for k in getattr(mark, "keywords", [])}
+                if said.get("nogil") is not True or said.get("parallel"):
+                    wrong.append(f"{relative(path)}:{node.lineno} {node.name}")
+    assert kernels > 20
+    assert wrong == []
