@@ -128,7 +128,7 @@ def users(found: Comparison) -> list[Html]:
     metric, users = numbers
     said = f"Shares of users by their own {metric}, for {len(users)} methods"
     caption = (
-        f"A mean hides who is served: shares of users by their own {metric}, from nothing (grey) to the most (the "
+        f"A mean hides who is served: shares of users by their own {metric}, from nothing (grey) to the most "
         "(strongest blue). Users who are not judged are left out. " + _protocol(found)
     )
     return [figure(plots.spread(users, metric, said), caption)]
