@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
@@ -47,6 +48,14 @@ class BadRowList:
         """How many there are."""
         return sum(self.counts)
 
+    def count(self, counts: Sequence[int]) -> None:
+        """Count rows by kind."""
+        self.counts = [mine + more for mine, more in zip(self.counts, counts, strict=True)]
+
+    def shift(self, lines: int) -> None:
+        """Number all rows as standing that many lines further down."""
+        self.first = [row._replace(line=row.line + lines) for row in self.first]
+
     def add(self, row: BadRow) -> None:
         """Count a row; it is named if it is among the first."""
         self.counts[row.kind] += 1
@@ -78,7 +87,13 @@ class BadRowList:
         more = self.total - min(SHOWN, len(self.first))
         rest = [f"and {more:,} more"] if more > 0 else []
         raise BadRows(
-            "\n    ".join([f"{self.total:,} of {total:,} rows cannot be used: {self.lines()[0]}"] + self.lines()[1:] + rest),
+            "\n    ".join(
+                [
+                    f"{self.total:,} of {total:,} rows cannot be used: {self.lines()[0]}",
+                    *self.lines()[1:],
+                    *rest,
+                ]
+            ),
             where=where,
             mend="correct them, or leave them out with on_bad_rows='drop', which counts and tells them",
         )

@@ -1,6 +1,6 @@
-"""Bytes read many at a time: eight as one word, and 64 compared at once. For little-endian machines.
+"""Bytes read many at a time: eight as one word, 64 compared at once, a cache line called for ahead of its use.
 
-Numba indexes a byte array one byte at a time. Two intrinsics say otherwise to LLVM: `word` reads eight bytes
+For little-endian machines. Numba indexes a byte array one byte at a time. These intrinsics say otherwise to LLVM: `word` reads eight bytes
 from any place, `matches` compares 64 bytes with two wanted ones and gives a bit for each. Both read past
 the place asked for, so buffers end with `PADDING` spare bytes. Checked against plain loops.
 """
@@ -63,3 +63,18 @@ def lowest(typing, bits):
         return builder.cttz(args[0], ir.IntType(1)(0))
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic
+def prefetch(typing, array, at):
+    """Call the cache line of array[at] in; nothing waits for it."""
+
+    def generate(context, builder, signature, args):
+        byte, flag = _BYTE.as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        place = builder.bitcast(_pointer(context, builder, signature, args), byte)
+        builder.call(call, [place, flag(0), flag(3), flag(1)])  # to read, near, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate

@@ -73,6 +73,22 @@ def merge(
     return Merged(kept if lost else None, None, lost, pairs)
 
 
+def squeeze(column: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """column[kept] without new memory: the array itself is overwritten and cut. It must own its memory."""
+    column.resize(move_kept(column, kept), refcheck=False)
+    return column
+
+
+@njit(nogil=True, cache=True)
+def move_kept(column, kept):
+    """Move the kept elements to the front; how many they are."""
+    n = 0
+    for i in range(len(column)):
+        column[n] = column[i]
+        n += kept[i]
+    return n
+
+
 @njit(nogil=True, cache=True)
 def lead_rows(indptr, packed, low, high, lead, again, times, first, kept, sums):
     """For users low..high, strike the rows that another row of the same pair leads; (rows struck, pairs)."""

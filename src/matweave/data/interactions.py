@@ -6,7 +6,7 @@ A (user, item) stands in at most one row: `Interactions.of` merges the others as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
@@ -17,7 +17,7 @@ import pyarrow as pa
 from matweave.data.csr import Csr
 from matweave.data.duplicates import check_policy, merge
 from matweave.data.frames import as_frame
-from matweave.data.vocabulary import Vocabulary
+from matweave.data.vocabulary import Vocabulary, arrow
 from matweave.errors import DataError, listed
 from matweave.threads import in_parallel
 
@@ -178,9 +178,12 @@ class Interactions:
         )
         return log.merge_duplicates(duplicates)
 
-    def merge_duplicates(self, policy: str) -> Interactions:
+    def merge_duplicates(
+        self, policy: str, *, select: Callable[[np.ndarray, np.ndarray], np.ndarray] = np.ndarray.__getitem__
+    ) -> Interactions:
         """The log with one row for each (user, item); how many were merged is told in the report.
 
+        select: how the kept rows of a column are taken (a reader that owns its columns saves memory here).
         Raises DataError for a repeated pair where the policy is "error".
         """
         found = merge(
@@ -204,7 +207,9 @@ class Interactions:
             f"{_count(found.lost, 'row')} merged: {_count(found.pairs, '(user, item) pair')} repeated; {was}"
         )
         columns = (self.user_codes, self.item_codes, values, self.times)
-        u, j, v, t = in_parallel(lambda c: None if c is None else c[found.kept], [(c,) for c in columns])
+        u, j, v, t = in_parallel(
+            lambda c: None if c is None else select(c, found.kept), [(c,) for c in columns]
+        )
         return replace(self, user_codes=u, item_codes=j, values=v, times=t, report=(*self.report, told))
 
     def _repeated(self) -> str:
@@ -279,9 +284,9 @@ class Interactions:
         """The log as a frame of its own kind (or arrow, pandas, polars): user, item, value, time (UTC)."""
         columns = {"user": self.users.decode(self.user_codes), "item": self.items.decode(self.item_codes)}
         if self.values is not None:
-            columns["value"] = pa.array(self.values)
+            columns["value"] = arrow(self.values)
         if self.times is not None:
-            columns["time"] = pa.array(self.times).cast(pa.timestamp("us", tz="UTC"))
+            columns["time"] = arrow(self.times).cast(pa.timestamp("us", tz="UTC"))
         return as_frame(pa.table(columns), kind or self.frame)
 
 

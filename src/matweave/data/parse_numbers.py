@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from matweave.data.bytes_simd import word
+
 GOOD, ODD, BAD = 0, 1, 2
 
 SECONDS, ISO, ISO_ZONED, DAY_NUMBER = 0, 1, 2, 3
@@ -33,6 +35,10 @@ def _bits(typing, x):
 @njit(nogil=True, cache=True)
 def number(text, start, end):
     """(GOOD, the number as float64 whose float32 is exact) or (ODD, 0) for Python to look at."""
+    if end - start == 3 and text[start + 1] == 46:  # 3.5, as most ratings are
+        whole, tenths = text[start] - np.uint8(48), text[start + 2] - np.uint8(48)
+        if whole <= 9 and tenths <= 9:
+            return GOOD, (np.float64(whole) * 10.0 + np.float64(tenths)) / 10.0
     at = start
     negative = False
     if at < end and text[at] == 45:  # -
@@ -97,6 +103,25 @@ def number(text, start, end):
 
 
 @njit(nogil=True, cache=True)
+def _eight(text, at):
+    """The number written by the eight digits at `at`, or -1 where they are not all digits.
+
+    All eight are checked, and then added in pairs, fours and eight, within one word.
+    """
+    digits = word(text, at)
+    high = np.uint64(0xF0F0F0F0F0F0F0F0)
+    threes = np.uint64(0x3030303030303030)
+    if digits & high != threes or (digits + np.uint64(0x0606060606060606)) & high != threes:
+        return np.int64(-1)
+    digits -= threes
+    digits = digits * np.uint64(10) + (digits >> np.uint64(8))
+    pair = np.uint64(0x000000FF000000FF)
+    upper = (digits & pair) * np.uint64(100 + (1_000_000 << 32))
+    lower = ((digits >> np.uint64(16)) & pair) * np.uint64(1 + (10_000 << 32))
+    return np.int64((upper + lower) >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True)
 def _digits(text, start, count):
     """The number written by `count` digits, or -1."""
     found = 0
@@ -138,6 +163,11 @@ def count_time(text, start, end, unit, low, high, form):
         at += 1
     whole = np.int64(0)
     begun = at
+    if end - at >= 8:
+        eight = _eight(text, at)
+        if eight >= 0:
+            whole = eight
+            at += 8
     while at < end:
         digit = text[at] - np.uint8(48)
         if digit > 9:

@@ -136,15 +136,24 @@ class PlainFile(Source):
 
 @final
 class Stream(Source):
-    """Pieces from bytes that come one after the other; with quotes in mind where `quoted`."""
+    """Pieces from bytes that come one after the other; with quotes in mind where `quoted`; `lines` are before the first."""
 
-    def __init__(self, file: BinaryIO, path: str, piece: int, *, quoted: bool, separator: int) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        path: str,
+        piece: int,
+        *,
+        quoted: bool = False,
+        separator: int = 0,
+        lines: int = 0,
+    ) -> None:
         self.size = None
         self._file, self._path, self._piece = file, path, piece
         self._quoted, self._separator = quoted, separator
         self._lock, self._rest = Lock(), b""
         self._next, self._ended = 0, False
-        self._state = np.array([0, 0, 1, 0, 0], np.int64)
+        self._state = np.array([0, 0, 1, lines, 0], np.int64)
 
     def take(self, buffer: Buffer) -> Piece | None:
         with self._lock:
@@ -242,7 +251,9 @@ def packed_errors(path: Any) -> Iterator[None]:
 def unreadable(path: Any, error: OSError) -> DataError:
     """What the system says about a file that cannot be opened or read."""
     return DataError(
-        f"{path} cannot be read: {error.strerror or error}", where=str(path), mend="give a file that can be read"
+        f"{path} cannot be read: {error.strerror or error}",
+        where=str(path),
+        mend="give a file that can be read",
     )
 
 

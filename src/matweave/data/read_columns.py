@@ -16,19 +16,24 @@ from matweave.errors import DataError, listed, nearest
 
 ROLES = ("user", "item", "value", "time")
 
+_USERS = "customer client member visitor account reviewer reader person"
+_ITEMS = """movie product article track song artist book business content video game news show recipe anime
+film"""
+
+
+def _with_ids(words: str) -> tuple[str, ...]:
+    return tuple(form for word in words.split() for form in (word, f"{word}id"))
+
+
 NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "user": (
         ("user", "userid", "uid", "users", "useridx"),
-        ("customer", "customerid", "member", "memberid", "visitor", "visitorid", "client", "clientid")
-        + ("account", "accountid", "reviewer", "reviewerid", "reader", "readerid", "person", "personid"),
+        _with_ids(_USERS),
         ("username", "sessionid", "session", "u"),
     ),
     "item": (
         ("item", "itemid", "iid", "items", "itemidx"),
-        ("movie", "movieid", "product", "productid", "article", "articleid", "track", "trackid", "song")
-        + ("songid", "artist", "artistid", "book", "bookid", "isbn", "business", "businessid", "sku", "asin")
-        + ("content", "contentid", "video", "videoid", "game", "gameid", "news", "newsid", "parentasin", "show")
-        + ("recipe", "recipeid", "anime", "animeid", "film", "filmid"),
+        (*_with_ids(_ITEMS), "isbn", "sku", "asin", "parentasin"),
         ("i",),
     ),
     "value": (
@@ -41,6 +46,7 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("t",),
     ),
 }
+"""Known names of each role, plain; the names of one rank stand together."""
 
 
 @final

@@ -1,34 +1,31 @@
-"""Delimited text to a log: threads parse pieces of rows, then codes are made one for all.
+"""Delimited text to a log: look at its beginning, let workers read it, make their codes one.
 
-Each worker has a buffer and two id tables of its own and takes piece after piece. A row's codes are those of
-its worker's tables until the end; then the tables are merged by first appearance, and each piece is renamed into
-its place of the log. So the result does not depend on the number of threads. Time: one pass over the bytes, two
-table look-ups a row; memory: 20 bytes a row and the ids, plus a few pieces.
+The workers' id tables are merged by first appearance, and each piece's codes are renamed in place. So the
+result does not depend on the number of threads. Time: one pass over the bytes, two table look-ups a row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import BinaryIO, final
 
 import numpy as np
 
 from matweave.data import parse_rows as p
-from matweave.data.bad_rows import BadRow, BadRowList
-from matweave.data.id_table import IdTable, grown, new_table
+from matweave.data.duplicates import squeeze
 from matweave.data.interactions import Interactions
-from matweave.data.read_bytes import PIECE, Buffer, PlainFile, Source, Stream, open_stream, packing
+from matweave.data.read_bytes import PIECE, PlainFile, Source, Stream, open_stream
 from matweave.data.read_columns import Columns, choose
-from matweave.data.read_ids import by_first_use, vocabulary_of
+from matweave.data.read_ids import by_first_use, rename, vocabulary_of
 from matweave.data.read_sniff import HEAD, Look, by_place, look
-from matweave.data.read_times import MISSING_TEXTS, NO_TIME, TimeForm, form_of, parse_time
+from matweave.data.read_times import NO_TIME, TimeForm, form_of
+from matweave.data.read_work import Job, QuoteSeen, Rows, run
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import DataError
-from matweave.threads import in_parallel, threads
+from matweave.threads import in_parallel
 
-_ODD = 4096
 _EXACT = 2**24  # whole numbers above this are rounded in float32
 
 
@@ -45,49 +42,17 @@ class Delimited:
     piece: int = PIECE
 
 
-class _Part(NamedTuple):
-    """What a piece became: codes of its worker's tables; lines are counted from the piece's first."""
-
-    index: int
-    worker: int
-    users: np.ndarray
-    items: np.ndarray
-    values: np.ndarray | None
-    times: np.ndarray | None
-    lines: int
-    counts: np.ndarray
-    bad: list[BadRow]
-    thinned: bool
-
-
-@final
-@dataclass
-class _Job:
-    source: Source
-    layout: p.Layout
-    form: TimeForm
-    columns: Columns
-    parts: list[_Part | None] = field(default_factory=list)
-    tables: list[tuple[IdTable, IdTable]] = field(default_factory=list)
-    stopped: bool = False
-
-
-class _QuoteSeen(Exception):
-    """A quote stands where pieces were cut at every line end."""
-
-
 def read_delimited(
     path: Path,
+    packed: str | None,
     said: dict[str, str | None],
     how: Delimited,
     *,
     duplicates: str,
     on_bad_rows: str,
 ) -> Interactions:
-    """A log from a delimited file, plain, gzip or zstd; see `read_interactions`."""
+    """A log from a delimited file, plain or `packed` (gzip, zstd); see `read_interactions`."""
     where = str(path)
-    with path.open("rb") as file:
-        packed = packing(file.read(8), path, how.encoding)
     stream = open_stream(path, packed, how.encoding)
     try:
         head = _head(stream, where)
@@ -111,15 +76,15 @@ def read_delimited(
     quotes = found.quoted and b'"' in head
     try:
         job = _job(path, packed, how, found, columns, form, quotes, streamed or quotes)
-        _run(job)
-    except _QuoteSeen:  # rare: the first quote stands far down
+        run(job)
+    except QuoteSeen:  # rare: the first quote stands far down
         job = _job(path, packed, how, found, columns, form, True, True)
-        _run(job)
+        run(job)
     return _assembled(job, found.lines, where, report, duplicates, on_bad_rows)
 
 
-def _head(stream, where: str) -> bytes:
-    source = Stream(stream, where, HEAD, quoted=False, separator=0)
+def _head(stream: BinaryIO, where: str) -> bytes:
+    source = Stream(stream, where, HEAD)
     buffer = np.zeros(HEAD, np.uint8)
     return buffer[: source.fill(memoryview(buffer))].tobytes()
 
@@ -155,11 +120,13 @@ def _job(
     form: TimeForm,
     quotes: bool,
     streamed: bool,
-) -> _Job:
+) -> Job:
     separator = found.separator.encode()
     if streamed:
         file = open_stream(path, packed, how.encoding)
-        source: Source = Stream(file, str(path), how.piece, quoted=quotes, separator=separator[0])
+        source: Source = Stream(
+            file, str(path), how.piece, quoted=quotes, separator=separator[0], lines=found.lines
+        )
         file.read(found.skip)
     else:
         source = PlainFile(path, found.skip, how.piece)
@@ -176,172 +143,43 @@ def _job(
         has_value=columns.value is not None,
         has_time=columns.time is not None,
     )
-    return _Job(source=source, layout=layout, form=form, columns=columns)
+    rows = Rows(_guess(source, found), has_value=layout.has_value, has_time=layout.has_time)
+    return Job(source=source, layout=layout, form=form, columns=columns, rows=rows)
 
 
-def _run(job: _Job) -> None:
-    count = threads()
-    if job.source.size is not None:
-        count = max(1, min(count, -(-job.source.size // (1 << 20))))
-    job.tables = [(new_table(), new_table()) for _ in range(count)]
-    in_parallel(lambda worker: _work(job, worker), [(w,) for w in range(count)])
-    job.parts.sort(key=lambda part: part.index if part else 0)
-
-
-def _work(job: _Job, worker: int) -> None:
-    buffer = Buffer()
-    out: p.Output | None = None
-    while not job.stopped and (piece := job.source.take(buffer)) is not None:
-        most = (piece.end - piece.start) // (len(job.layout.roles) + 1) + 1
-        if out is None or len(out.users) < most:
-            out = _output(most)
-        try:
-            job.parts.append(_parse(job, worker, buffer, piece, out))
-        except BaseException:
-            job.stopped = True
-            raise
-
-
-def _output(rows: int) -> p.Output:
-    return p.Output(
-        users=np.empty(rows, np.int32),
-        items=np.empty(rows, np.int32),
-        values=np.empty(rows, np.float32),
-        times=np.empty(rows, np.int64),
-        odd=np.empty((_ODD, 7), np.int64),
-        bad=np.empty((p.NAMED, 5), np.int64),
-        counts=np.zeros(len(p.Output._fields) + 8, np.int64),
-    )
-
-
-def _parse(job: _Job, worker: int, buffer: Buffer, piece, out: p.Output) -> _Part:
-    text = buffer.text
-    at = np.zeros(5, np.int64)
-    at[p.POSITION] = piece.start
-    out.counts[:] = 0
-    users, items = job.tables[worker]
-    bad: list[BadRow] = []
-    lost: set[int] = set()
-    while True:
-        why = p.parse(text, piece.end, piece.index << 32, job.layout, users, items, out, at)
-        if why == p.USERS_FULL:
-            users = grown(users, piece.end - piece.start)
-        elif why == p.ITEMS_FULL:
-            items = grown(items, piece.end - piece.start)
-        elif why == p.QUOTE_SEEN:
-            raise _QuoteSeen
-        else:
-            _settle_odd(job, text, out, int(at[p.ODDS]), lost, bad)
-            at[p.ODDS] = 0
-            if why == p.DONE:
-                break
-    job.tables[worker] = users, items
-    for line, kind, role, start, end in out.bad[: at[p.BAD_ROWS]].tolist():
-        column = job.columns.name(("user", "item", "value", "time")[role]) if role != p.OTHER else ""
-        bad.append(BadRow(line, kind, column, _line(text, start, end)))
-    n = int(at[p.ROWS])
-    keep: slice | np.ndarray = slice(0, n)
-    if lost:
-        keep = np.setdiff1d(np.arange(n), np.fromiter(lost, np.int64))
-    return _Part(
-        index=piece.index,
-        worker=worker,
-        users=out.users[keep].copy(),
-        items=out.items[keep].copy(),
-        values=out.values[keep].copy() if job.layout.has_value else None,
-        times=out.times[keep].copy() if job.layout.has_time else None,
-        lines=int(at[p.LINES]),
-        counts=out.counts.copy(),
-        bad=bad,
-        thinned=bool(lost),
-    )
-
-
-def _settle_odd(
-    job: _Job, text: np.ndarray, out: p.Output, n: int, lost: set[int], bad: list[BadRow]
-) -> None:
-    """Read what the compiled loop left: numbers and times of an odd form."""
-    for row, role, start, end, line, begin, stop in out.odd[:n].tolist():
-        if row in lost:
-            continue
-        word = text[start:end].tobytes().decode("utf-8", "replace")
-        if role == p.VALUE:
-            kind, value = parse_value(word)
-            out.values[row] = value
-        else:
-            kind, out.times[row] = parse_time(word, job.form)
-        if kind >= 0:
-            lost.add(row)
-            out.counts[kind] += 1
-            bad.append(BadRow(line, kind, job.columns.name("value" if role == p.VALUE else "time"), _line(text, begin, stop)))
-
-
-def parse_value(text: str) -> tuple[int, float]:
-    """(-1, the number as float32 holds it), or the kind of bad row and 0.
-
-    >>> parse_value(" 1e-3"), parse_value("nan"), parse_value("1_000")
-    ((-1, 0.001), (3, 0.0), (5, 0.0))
-    """
-    text = text.strip()
-    if text.casefold() in MISSING_TEXTS:
-        return p.MISSING, 0.0
-    try:
-        number = float(text) if "_" not in text else None
-    except ValueError:
-        number = None
-    if number is None:
-        return p.NUMBER, 0.0
-    if number != number:
-        return p.NAN, 0.0
-    return (-1, number) if abs(number) < 3.4028235677973366e38 else (p.INFINITE, 0.0)
-
-
-def _line(text: np.ndarray, start: int, end: int) -> str:
-    return text[start : min(end, start + 400)].tobytes().decode("utf-8", "replace").rstrip("\r")
+def _guess(source: Source, found: Look) -> int:
+    """About how many rows there are, rather too many: room that is never used costs nothing."""
+    if source.size is None or not found.rows:
+        return 1 << 16
+    letters = sum(len(field) + 1 for row in found.rows for field in row)
+    return int(1.1 * source.size * len(found.rows) / letters) + 1000
 
 
 def _assembled(
-    job: _Job, lines: int, where: str, report: list[str], duplicates: str, on_bad_rows: str
+    job: Job, lines: int, where: str, report: list[str], duplicates: str, on_bad_rows: str
 ) -> Interactions:
-    parts = [part for part in job.parts if part is not None]
-    bad = BadRowList()
-    for part in parts:
-        for kind, count in enumerate(part.counts[: len(bad.counts)].tolist()):
-            bad.counts[kind] += count
-        for row in part.bad:
-            bad.note(row._replace(line=row.line + lines + 1))
-        lines += part.lines
-    borders = np.cumsum([0] + [len(part.users) for part in parts])
-    n = int(borders[-1])
-    report += bad.settle(on_bad_rows, where, n + bad.total)
-    if not n:
+    rows = job.rows
+    rows.bad.shift(lines)
+    report += rows.bad.settle(on_bad_rows, where, rows.n + rows.bad.total)
+    if not rows.n:
+        below = " below its header" if lines else ""
         raise DataError(
-            f"{where} has {'no good row' if bad.total else 'no rows'}{'' if lines == 0 else ' below its header'}",
+            f"{where} has {'no good row' if rows.bad.total else 'no row'}{below}",
             where=where,
             mend="give a file with one interaction a line",
         )
     users, user_maps, told = vocabulary_of([t[0] for t in job.tables], job.columns.name("user"))
     items, item_maps, more = vocabulary_of([t[1] for t in job.tables], job.columns.name("item"))
-    u, j = np.empty(n, np.int32), np.empty(n, np.int32)
-    v = np.empty(n, np.float32) if job.layout.has_value else None
-    t = np.empty(n, np.int64) if job.layout.has_time else None
-    job.parts, thinned = [], any(part.thinned for part in parts)
-    waiting: list[_Part | None] = list(parts)
-    del parts
+    u, j, v, t = rows.columns
+    assert u is not None
+    assert j is not None
 
-    def place(i: int) -> None:
-        part, waiting[i] = waiting[i], None  # freed as soon as it is in its place
-        assert part is not None
-        here = slice(borders[i], borders[i + 1])
-        np.take(user_maps[part.worker], part.users, out=u[here], mode="clip")
-        np.take(item_maps[part.worker], part.items, out=j[here], mode="clip")
-        if v is not None:
-            v[here] = part.values
-        if t is not None:
-            t[here] = part.times
+    def one(low: int, high: int, worker: int) -> None:
+        for codes, maps in ((u, user_maps), (j, item_maps)):
+            rename(codes[low:high], maps[worker])
 
-    in_parallel(place, [(i,) for i in range(len(waiting))])
-    if thinned:
+    in_parallel(one, rows.spans)
+    if rows.thinned:
         (u, users), (j, items) = by_first_use(u, users), by_first_use(j, items)
     return finished(users, items, u, j, v, t, "arrow", [*report, *told, *more], duplicates)
 
@@ -357,9 +195,9 @@ def finished(
     report: list[str],
     duplicates: str,
 ) -> Interactions:
-    """The log, its duplicates merged; tells where float32 may have rounded a value."""
-    if v is not None and len(v) and max(float(v.max()), -float(v.min())) > _EXACT:
-        report.append(f"values are kept as float32, which rounds numbers beyond {_EXACT:,}")
+    """The log, its duplicates merged in the given arrays; tells where float32 may have rounded a value."""
+    if v is not None and len(v) and max(float(v.max()), -float(v.min())) >= _EXACT:
+        report.append(f"values are kept as float32, which rounds whole numbers from {_EXACT:,} on")
     log = Interactions(
         users=users,
         items=items,
@@ -370,4 +208,4 @@ def finished(
         frame=frame,
         report=tuple(report),
     )
-    return log.merge_duplicates(duplicates)
+    return log.merge_duplicates(duplicates, select=squeeze)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from numba import njit
 
 from matweave.data.id_table import IdTable, merged
-from matweave.data.vocabulary import Vocabulary
+from matweave.data.vocabulary import Vocabulary, arrow
 from matweave.errors import listed
 
 
@@ -26,19 +26,21 @@ def vocabulary_of(tables: list[IdTable], name: str) -> tuple[Vocabulary, list[np
     as_numbers(table.letters, table.offsets[: n + 1], numbers, whole)
     told: list[str] = []
     if whole.all():
-        ids = pa.array(numbers[order])
+        ids = arrow(numbers[order])
     else:
-        ids = _texts(table, n, used).take(pa.array(order))
+        ids = _texts(table, n, used).take(arrow(order))
         count = int(whole.sum())
         if 2 * count >= n:
-            others = ids.filter(pa.array(~whole[order]))[:3].to_pylist()
+            others = ids.take(arrow(np.flatnonzero(~whole[order])[:3])).to_pylist()
             told.append(
                 f"{name!r} ids are kept as text: {n - count:,} of {n:,} are not whole numbers as they print: "
                 f"{listed(others)}"
             )
         blank = [i for i in ids.to_pylist() if i != i.strip()] if n < 100_000 else []
         if blank:
-            told.append(f"{len(blank):,} {name!r} ids begin or end with blanks, kept as they are: {listed(blank[:3])}")
+            told.append(
+                f"{len(blank):,} {name!r} ids begin or end with blanks, kept as they are: {listed(blank[:3])}"
+            )
     return Vocabulary(ids=ids), [rank[m] for m in maps], told
 
 
@@ -80,3 +82,10 @@ def as_numbers(letters, offsets, numbers, whole):
             found = found * 10 + digit
         numbers[i] = -found if negative else found
         whole[i] = good
+
+
+@njit(nogil=True, cache=True)
+def rename(codes, renamed):
+    """codes[i] = renamed[codes[i]], in place."""
+    for i in range(len(codes)):
+        codes[i] = renamed[codes[i]]

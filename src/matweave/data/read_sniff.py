@@ -101,7 +101,13 @@ def look(
         )
     rows = tuple(row for row, *_ in found[header:])
     return Look(
-        separator=separator, quoted=quoted, names=names, header=header, rows=rows, skip=begin + end, lines=lines
+        separator=separator,
+        quoted=quoted,
+        names=names,
+        header=header,
+        rows=rows,
+        skip=begin + end,
+        lines=lines,
     )
 
 
@@ -126,7 +132,9 @@ def rows_of(text: str, separator: str, quoted: bool) -> Iterator[tuple[tuple[str
             ends = stop < 0
             stop = line_end if ends else stop
             plain = text[after:stop].removesuffix("\r") if ends else text[after:stop]
-            fields.append((plain if field is None else field + plain).encode("latin-1").decode("utf-8", "replace"))
+            fields.append(
+                (plain if field is None else field + plain).encode("latin-1").decode("utf-8", "replace")
+            )
             at = stop + (1 if ends else len(separator))
             if ends:
                 break

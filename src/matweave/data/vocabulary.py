@@ -123,7 +123,7 @@ class Vocabulary:
                 where="Vocabulary.decode",
                 mend="give codes of this vocabulary",
             )
-        return self.ids.take(pa.array(codes.astype(np.int32, copy=False).ravel()))
+        return self.ids.take(arrow(codes.astype(np.int64, copy=False).ravel()))
 
     def take(self, codes: Any) -> Vocabulary:
         """The vocabulary of the ids at `codes` (distinct), in that order."""
@@ -211,6 +211,12 @@ class Vocabulary:
             if pc.any(like).as_py():
                 return texts.filter(like)[:1000].to_pylist()
         return texts[:1000].to_pylist()
+
+
+def arrow(numbers: np.ndarray) -> pa.Array:
+    """A NumPy array of int32, int64 or float32 as Arrow, without a copy (pa.array would import pandas first)."""
+    kind = {np.int32: pa.int32(), np.int64: pa.int64(), np.float32: pa.float32()}[numbers.dtype.type]
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
 
 
 def _is_typed(ids: Any) -> bool:
