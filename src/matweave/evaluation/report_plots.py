@@ -53,7 +53,7 @@ class Point:
 
 def intervals(panels: Mapping[str, Sequence[Row]], label: str) -> str:
     """Horizontal intervals, a panel for each metric, a row for each method: the best in front, filled."""
-    columns = min(3, len(panels))
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
     deep = -(-len(panels) // columns)
     most = max(len(rows) for rows in panels.values())
 
