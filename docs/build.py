@@ -1,7 +1,7 @@
 """Builds docs/reference.md from the code, and checks every relative link of the Markdown pages.
 
-    python -m docs.build            write the page, check the links
-    python -m docs.build --check    only tell whether the page is in step with the code (exit 1 if not)
+python -m docs.build            write the page, check the links
+python -m docs.build --check    only tell whether the page is in step with the code (exit 1 if not)
 """
 
 from __future__ import annotations
@@ -25,9 +25,20 @@ def reference() -> str:
     parts += ["| name | class | predicts values | judged by default |", "|---|---|---|---|"]
     for name, recipe in METHODS.items():
         rates = name in RATING_METHODS
-        parts.append(f"| `{name}` | `{recipe.__name__}` | {'yes' if rates else 'no'} | {'RMSE' if rates else 'nDCG'} |")
+        parts.append(
+            f"| `{name}` | `{recipe.__name__}` | {'yes' if rates else 'no'} | {'RMSE' if rates else 'nDCG'} |"
+        )
     for name, recipe in METHODS.items():
-        parts += ["", f"### {recipe.__name__} (`{name}`)", "", "```text", _head(recipe), "```", "", *_settings(recipe)]
+        parts += [
+            "",
+            f"### {recipe.__name__} (`{name}`)",
+            "",
+            "```text",
+            _head(recipe),
+            "```",
+            "",
+            *_settings(recipe),
+        ]
     parts += ["", "## Metrics", "", "| name | better | what it is |", "|---|---|---|"]
     for name, metric in METRICS.items():
         better = {True: "higher", False: "lower", None: "neither"}[metric.higher_is_better]
@@ -42,8 +53,11 @@ def _head(recipe: type) -> str:
 
 def _settings(recipe: type) -> list[str]:
     notes = _comments(recipe)
-    rows = ["| setting | default | meaning |", "|---|---|---|"]
-    return rows + [f"| `{f.name}` | `{f.default!r}` | {_cell(notes.get(f.name, ''))} |" for f in fields(recipe)]
+    told = inspect.cleandoc(recipe.__doc__ or "").partition(">>>")[0].strip()
+    rows = [*told.splitlines(), "", "| setting | default | meaning |", "|---|---|---|"]
+    return rows + [
+        f"| `{f.name}` | `{f.default!r}` | {_cell(notes.get(f.name, ''))} |" for f in fields(recipe)
+    ]
 
 
 def _comments(recipe: type) -> dict[str, str]:

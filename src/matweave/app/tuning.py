@@ -46,7 +46,7 @@ SPACES: dict[str, dict[str, Span | tuple]] = {
     "biased_mf": {
         "rank": Span(low=8, high=128, log=True, whole=True),
         "regularization": Span(low=0.005, high=0.3, log=True),
-        "learning_rate": Span(low=0.01, high=0.3, log=True),
+        "epochs": Span(low=6, high=40, log=True, whole=True),
     },
 }
 """What is searched, a line a setting; a setting fixed by --set is not searched."""
