@@ -54,8 +54,11 @@ def _head(recipe: type) -> str:
 def _settings(recipe: type) -> list[str]:
     notes = _comments(recipe)
     told = inspect.cleandoc(recipe.__doc__ or "").partition(">>>")[0].strip()
-    rows = [*told.splitlines(), "", "| setting | default | meaning |", "|---|---|---|"]
-    return rows + [
+    head = [*told.splitlines(), ""]
+    if not notes:
+        return [*head, "Defaults: " + ", ".join(f"`{f.name}={f.default!r}`" for f in fields(recipe))]
+    head += ["| setting | default | meaning |", "|---|---|---|"]
+    return head + [
         f"| `{f.name}` | `{f.default!r}` | {_cell(notes.get(f.name, ''))} |" for f in fields(recipe)
     ]
 
@@ -68,7 +71,8 @@ def _comments(recipe: type) -> dict[str, str]:
         if line.strip().startswith("#"):
             above.append(line.strip().lstrip("# "))
         elif field:
-            found[field[1]] = field[2] or " ".join(above)
+            note = field[2] or " ".join(above)
+            found |= {field[1]: note} if note else {}
             above = []
         else:
             above = []
@@ -91,13 +95,14 @@ def broken_links() -> list[str]:
 
 
 def main() -> None:
-    text, links = reference(), broken_links()
+    text = reference()
     in_step = PAGE.exists() and PAGE.read_text(encoding="utf8") == text
     if "--check" not in sys.argv:
         PAGE.write_text(text, encoding="utf8")
         print(f"{PAGE.relative_to(ROOT)}: {'unchanged' if in_step else 'written'}")
     elif not in_step:
         print("docs/reference.md is not in step with the code: run make docs")
+    links = broken_links()
     print("\n".join(f"broken link: {link}" for link in links) or "every link leads somewhere")
     sys.exit(1 if links or ("--check" in sys.argv and not in_step) else 0)
 
