@@ -69,7 +69,7 @@ class ImplicitALS:
     unobserved_weight: float = 0.1  # ω, weight of the pull to zero
     background: str = "all"  # which cells are pulled to zero: all (iALS) or unseen (Hu, Koren, Volinsky)
     use_values: bool = False  # confidence: the logged values (>= 0), or 1 for each row
-    regularization: float = 0.01  # before scaling
+    regularization: float = 0.015  # before scaling
     regularization_exponent: float = 1.0  # 0: the same for every row; 1: grows with the row's weight
     epochs: int = 16
     solver: str = "cg"  # cg, cholesky or block
