@@ -180,3 +180,13 @@ def test_one_user_has_a_mean_and_no_interval():
     assert math.isnan(found.metrics["ndcg@2"].low)
     assert math.isnan(found.metrics["gini@2"].high)
     assert "nan" not in str(found)
+
+
+def test_a_threshold_holds_for_evaluation_and_validation(split, model):
+    all_rows, high = (
+        mw.evaluate(model, split.test, metrics=["recall@5"], threshold=t).metrics["recall@5"].mean
+        for t in (None, 4)
+    )
+    assert all_rows != high
+    measures = [mw.validation(split.test, metric="recall@5", threshold=t).measure(model) for t in (None, 4)]
+    assert measures == pytest.approx([all_rows, high])
