@@ -7,9 +7,13 @@ the place asked for, so buffers end with `PADDING` spare bytes. Checked against 
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba.extending
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+intrinsic: Any = numba.extending.intrinsic  # what it makes is called without the typing context
 
 PADDING = 128
 """Spare bytes that must follow the last byte that is asked about."""

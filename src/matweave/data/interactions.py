@@ -206,10 +206,8 @@ class Interactions:
         told = (
             f"{_count(found.lost, 'row')} merged: {_count(found.pairs, '(user, item) pair')} repeated; {was}"
         )
-        columns = (self.user_codes, self.item_codes, values, self.times)
-        u, j, v, t = in_parallel(
-            lambda c: None if c is None else select(c, found.kept), [(c,) for c in columns]
-        )
+        kept, columns = found.kept, (self.user_codes, self.item_codes, values, self.times)
+        u, j, v, t = in_parallel(lambda c: None if c is None else select(c, kept), [(c,) for c in columns])
         return replace(self, user_codes=u, item_codes=j, values=v, times=t, report=(*self.report, told))
 
     def _repeated(self) -> str:

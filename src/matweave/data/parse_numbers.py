@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, types
-from numba.extending import intrinsic
 
-from matweave.data.bytes_simd import word
+from matweave.data.bytes_simd import intrinsic, word
 
 GOOD, ODD, BAD = 0, 1, 2
 

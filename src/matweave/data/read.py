@@ -70,7 +70,7 @@ def read_interactions(
     check_duplicates(duplicates, "read_interactions")
     check_bad_rows(on_bad_rows)
     said = {"user": user, "item": item, "value": value, "time": time}
-    policies = dict(duplicates=duplicates, on_bad_rows=on_bad_rows)
+    policies: dict[str, Any] = {"duplicates": duplicates, "on_bad_rows": on_bad_rows}
     if isinstance(source, (str, os.PathLike)):
         how = Delimited(
             separator=separator, quoted=quoted, header=header, columns=columns, encoding=_known(encoding)
@@ -90,7 +90,9 @@ def read_interactions(
     return read_table(table, said, f"a {type(source).__name__}", frame=frame, **policies)
 
 
-def _read_path(path: Path, said: dict[str, str | None], how: Delimited, policies: dict) -> Interactions:
+def _read_path(
+    path: Path, said: dict[str, str | None], how: Delimited, policies: dict[str, Any]
+) -> Interactions:
     where = str(path)
     if path.is_dir():
         return read_table(_read_folder(path), said, where, frame="arrow", **policies)
@@ -200,7 +202,7 @@ def _as_table(source: Any) -> tuple[pa.Table, str]:
         ) from error
 
 
-def _read_matrix(matrix: Any, said: dict[str, str | None], policies: dict) -> Interactions:
+def _read_matrix(matrix: Any, said: dict[str, str | None], policies: dict[str, Any]) -> Interactions:
     whole = sp.csr_array(matrix, copy=True)
     whole.sum_duplicates()  # what an entry stored twice means in SciPy
     coo = whole.tocoo()

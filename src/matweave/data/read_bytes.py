@@ -121,7 +121,7 @@ class PlainFile(Source):
             got += more
 
     def _read(self, buffer: Buffer, at: int, origin: int, size: int) -> int:
-        view = memoryview(buffer.room(at + size + 1))[at : at + size]
+        view = buffer.room(at + size + 1).data[at : at + size]
         got = 0
         while got < size:
             try:
@@ -163,7 +163,7 @@ class Stream(Source):
             while True:
                 if not self._ended:
                     text = buffer.room(held + self._piece + 1)
-                    got = self.fill(memoryview(text)[held : held + self._piece])
+                    got = self.fill(text.data[held : held + self._piece])
                     held += got
                     self._ended = got == 0
                 if self._ended:
@@ -199,7 +199,7 @@ class Stream(Source):
 
     def _end(self, text: np.ndarray, held: int) -> int:
         if not self._quoted:
-            return bytes(memoryview(text)[:held]).rfind(b"\n") + 1
+            return text[:held].tobytes().rfind(b"\n") + 1
         end = int(cut(text, held, self._separator, self._state))
         self._state[0] -= end
         return end

@@ -6,7 +6,7 @@ result does not depend on the number of threads. Time: one pass over the bytes, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, final
@@ -86,7 +86,7 @@ def read_delimited(
 def _head(stream: BinaryIO, where: str) -> bytes:
     source = Stream(stream, where, HEAD)
     buffer = np.zeros(HEAD, np.uint8)
-    return buffer[: source.fill(memoryview(buffer))].tobytes()
+    return buffer[: source.fill(buffer.data)].tobytes()
 
 
 def _time_form(found: Look, columns: Columns, where: str) -> TimeForm:
@@ -174,14 +174,11 @@ def _assembled(
     assert u is not None
     assert j is not None
 
-    def one(low: int, high: int, worker: int) -> None:
-        for codes, maps in ((u, user_maps), (j, item_maps)):
-            rename(codes[low:high], maps[worker])
-
-    in_parallel(one, rows.spans)
+    in_parallel(rename, [(u[a:b], user_maps[worker]) for a, b, worker in rows.spans])
+    in_parallel(rename, [(j[a:b], item_maps[worker]) for a, b, worker in rows.spans])
     if rows.thinned:
         (u, users), (j, items) = by_first_use(u, users), by_first_use(j, items)
-    return finished(users, items, u, j, v, t, "arrow", [*report, *told, *more], duplicates)
+    return finished(users, items, u, j, v, t, "arrow", [*report, *told, *more], duplicates, squeeze)
 
 
 def finished(
@@ -194,8 +191,9 @@ def finished(
     frame: str,
     report: list[str],
     duplicates: str,
+    select: Callable[[np.ndarray, np.ndarray], np.ndarray] = np.ndarray.__getitem__,
 ) -> Interactions:
-    """The log, its duplicates merged in the given arrays; tells where float32 may have rounded a value."""
+    """The log, its duplicates merged (`select` takes the rows kept); tells where float32 may have rounded a value."""
     if v is not None and len(v) and max(float(v.max()), -float(v.min())) >= _EXACT:
         report.append(f"values are kept as float32, which rounds whole numbers from {_EXACT:,} on")
     log = Interactions(
@@ -208,4 +206,4 @@ def finished(
         frame=frame,
         report=tuple(report),
     )
-    return log.merge_duplicates(duplicates, select=squeeze)
+    return log.merge_duplicates(duplicates, select=select)

@@ -88,9 +88,8 @@ def look(
             break
     first = tuple(f.strip() for f in found[0][0])
     if header is None:
-        header = bool(set(said) & set(first)) or (
-            columns is None and _is_header(first, [row for row, *_ in found[1:]])
-        )
+        named = bool(set(said) & set(first)) and not any(map(_is_number, first))
+        header = named or (columns is None and _is_header(first, [row for row, *_ in found[1:]]))
     _, end, lines = found[0] if header else ((), 0, 0)
     names = tuple(columns) if columns is not None else first if header else _numbers(len(first))
     if len(names) != len(first):
