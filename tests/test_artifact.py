@@ -457,6 +457,15 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path: Path, nam
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
+def test_what_an_earlier_run_of_ours_left_is_no_stranger(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / ".model.json.x1y2").write_bytes(b"cut off")
+    (tmp_path / "model-0123456789abcdef.safetensors").write_bytes(b"orphan")
+    save(Thing("new"), tmp_path)
+    assert load(tmp_path, KINDS).value == "new"
+    assert not (tmp_path / "model-0123456789abcdef.safetensors").exists()
+
+
 def test_files_beside_a_model_are_left_alone(folder: Path) -> None:
     (folder / "model-mine.safetensors").write_bytes(b"mine")
     (folder / "notes.txt").write_text("mine")

@@ -137,6 +137,13 @@ def test_numbers_refused(bad: object) -> None:
     assert number(0, 1)(bad) == "a number in [0, 1]"
 
 
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan, np.float32("inf")])
+def test_numbers_are_finite_without_bounds_too(bad: float) -> None:
+    assert number()(bad) == "a number"
+    assert (number(0)(bad), number(high=0)(bad)) == ("a number >= 0", "a number <= 0")
+    assert number(above=0)(bad) == "a number > 0"
+
+
 def test_bounds_are_told_as_they_are() -> None:
     assert integer()(None) == "an integer"
     assert integer(high=3)(4) == "an integer <= 3"

@@ -35,10 +35,14 @@ def test_set_threads_comes_before_the_environment_before_the_cores(monkeypatch: 
     assert threads.threads() == cores()
     monkeypatch.setenv("MATWEAVE_THREADS", " 7 ")
     assert threads.threads() == 7
-    set_threads(3)
-    assert threads.threads() == 3
+    set_threads(1)
+    assert threads.threads() == 1
     set_threads(None)
     assert threads.threads() == 7
+    monkeypatch.setenv("MATWEAVE_THREADS", "1")
+    assert threads.threads() == 1
+    monkeypatch.setenv("MATWEAVE_THREADS", "")
+    assert threads.threads() == cores()
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "four", "2.5", "²"])
@@ -80,6 +84,8 @@ def v1(root: Path, quota: str, period: str) -> Path:
         ("200000 100000\n", 2),
         ("150000 100000\n", 2),
         ("1000 100000\n", 1),
+        ("1 100000\n", 1),
+        ("0 100000\n", None),
         ("1600000 50000", 32),
         ("", None),
         ("200000\n", None),
@@ -157,6 +163,24 @@ def test_so_many_threads_work_at_once() -> None:
     names = in_parallel(lambda: (together.wait(), threading.current_thread().name)[1], [()] * 3)
     assert len(set(names)) == 3
     assert threading.current_thread().name in names
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_never_more_than_so_many_work_at_once(count: int) -> None:
+    set_threads(count)
+    lock, now, most = threading.Lock(), 0, 0
+
+    def work(_: int) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        sum(range(2000))
+        with lock:
+            now -= 1
+
+    in_parallel(work, [(i,) for i in range(200)])
+    assert 1 <= most <= count
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
