@@ -19,9 +19,24 @@ from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform, final
 
 from matweave.errors import ConfigError, nearest
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A range of a setting that a search draws from; `log` where its ends differ by orders of magnitude."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+Space = dict[str, Span | tuple]
+"""What a search may vary in a recipe: a `Span`, or the values to choose from."""
 
 T = TypeVar("T")
 Rule = Callable[[object], str | None]

@@ -8,7 +8,8 @@ import pytest
 
 import matweave as mw
 from matweave.app.catalogue import METHODS
-from matweave.app.tuning import SPACES, Span, search
+from matweave.app.tuning import search
+from matweave.config import Span, names
 from matweave.errors import ConfigError, MissingExtra
 
 
@@ -24,14 +25,14 @@ def tuned(log: mw.Interactions, name: str, fixed: list[str], trials: int) -> dic
 
 
 def test_every_method_has_a_space_of_its_own_settings() -> None:
-    assert set(SPACES) == set(METHODS)
-    for name, space in SPACES.items():
-        assert set(space) <= set(METHODS[name].__dataclass_fields__)
-        for setting, span in space.items():
+    for recipe in METHODS.values():
+        assert recipe.space
+        for setting, span in recipe.space.items():
+            assert setting in names(recipe)
             ends = (span.low, span.high) if isinstance(span, Span) else span
             whole = isinstance(span, Span) and span.whole
             for end in ends:  # both ends are settings the recipe accepts
-                METHODS[name](**{setting: int(end) if whole else end})
+                recipe(**{setting: int(end) if whole else end})
 
 
 def test_same_seed_same_search_and_no_worse_than_the_defaults(log: mw.Interactions) -> None:

@@ -27,7 +27,9 @@ METHODS: dict[str, type] = {
     "biased_mf": BiasedMF,
 }
 
-RATING_METHODS = frozenset({"explicit_als", "biased_mf"})
+RATING_METHODS = frozenset(
+    name for name, recipe in METHODS.items() if getattr(recipe, "predicts_values", False)
+)
 """Methods that predict values, and so need them; judged by RMSE as well as by ranking."""
 
 

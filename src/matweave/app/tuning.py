@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Any, final
+from dataclasses import replace
+from typing import Any
 
 from matweave.app.catalogue import RATING_METHODS, method, name_of, recipe_of
 from matweave.app.progress import say
 from matweave.app.verbs import held_out
-from matweave.config import settings_of
+from matweave.config import Space, Span, settings_of
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, MatweaveError, missing_extra
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """A range of numbers to draw from; on a log scale where its ends differ by orders of magnitude."""
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-
-
-SPACES: dict[str, dict[str, Span | tuple]] = {
-    "popularity": {"half_life_days": (None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0)},
-    "item_knn": {
-        "neighbors": Span(low=20, high=800, log=True, whole=True),
-        "shrink": Span(low=0.1, high=1000.0, log=True),
-    },
-    "ease": {"regularization": Span(low=1.0, high=10_000.0, log=True)},
-    "pure_svd": {"rank": Span(low=8, high=256, log=True, whole=True)},
-    "implicit_als": {
-        "rank": Span(low=16, high=256, log=True, whole=True),
-        "regularization": Span(low=1e-4, high=0.1, log=True),
-        "unobserved_weight": Span(low=1e-3, high=1.0, log=True),
-        "epochs": Span(low=4, high=24, whole=True),
-    },
-    "explicit_als": {
-        "rank": Span(low=8, high=128, log=True, whole=True),
-        "regularization": Span(low=0.01, high=0.5, log=True),
-    },
-    "biased_mf": {
-        "rank": Span(low=8, high=128, log=True, whole=True),
-        "regularization": Span(low=0.005, high=0.3, log=True),
-        "epochs": Span(low=6, high=40, log=True, whole=True),
-    },
-}
-"""What is searched, a line a setting; a setting fixed by --set is not searched."""
 
 LOWER_IS_BETTER = ("rmse", "mae")
 
@@ -81,7 +43,7 @@ def search(
     metric = metric or ("rmse" if name in RATING_METHODS else "ndcg@10")
     base = recipe_of(name, fixed, seed)
     chosen = {text.partition("=")[0].strip() for text in fixed}
-    space = {k: v for k, v in SPACES[name].items() if k not in chosen}
+    space = {k: v for k, v in method(name).space.items() if k not in chosen}
     if not space:
         raise ConfigError(
             f"every setting of {name} that is searched is fixed by --set", where="tune", mend="leave one out"
@@ -133,7 +95,7 @@ def search(
     }
 
 
-def _defaults(base: Any, space: dict[str, Span | tuple]) -> dict[str, Any]:
+def _defaults(base: Any, space: Space) -> dict[str, Any]:
     """The defaults, held to the space where they lie outside."""
     found = {}
     for name, span in space.items():

@@ -217,7 +217,7 @@ def _early_stopping(recipe: Any, split: Split, metrics: list[str], threshold: fl
         return None
     ranked = [m for m in metrics if m not in RATINGS and parse(m).metric.per_user and _sign(m)]
     # recipes with biases predict values, whatever their lists are good for
-    predicts = hasattr(recipe, "bias_regularization") and split.valid.values is not None
+    predicts = getattr(recipe, "predicts_values", False) and split.valid.values is not None
     metric = "rmse" if predicts else (ranked or ["ndcg@10"])[0]
     return validation(split.valid, metric=metric, known=split.valid_known, threshold=threshold)
 

@@ -22,11 +22,11 @@ Checked by  tests/by_hand/biased_mf.py, numerical gradients in float64, a plante
 
 from __future__ import annotations
 
-from typing import cast, final
+from typing import ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import check, config, integer, number, one_of, optional, settings_of
+from matweave.config import Space, Span, check, config, integer, number, one_of, optional, settings_of
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.fold import RidgeFold
@@ -71,6 +71,13 @@ class BiasedMF:
     init_scale: float = 0.002
     tolerance: float = 0.0
     seed: int = 0
+
+    space: ClassVar[Space] = {
+        "rank": Span(low=8, high=128, log=True, whole=True),
+        "regularization": Span(low=0.005, high=0.3, log=True),
+        "epochs": Span(low=6, high=40, log=True, whole=True),
+    }
+    predicts_values: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check(

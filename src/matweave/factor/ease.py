@@ -16,11 +16,11 @@ Fold-in     Exact: a stranger's scores are those a training user with the same h
 from __future__ import annotations
 
 import time
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import check, config, flag, number, settings_of
+from matweave.config import Space, Span, check, config, flag, number, settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import Diverged
@@ -48,6 +48,8 @@ class EASE:
 
     regularization: float = 500.0
     use_values: bool = False
+
+    space: ClassVar[Space] = {"regularization": Span(low=1.0, high=10_000.0, log=True)}
 
     def __post_init__(self) -> None:
         check(self, regularization=number(above=0), use_values=flag())

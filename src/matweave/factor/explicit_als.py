@@ -29,11 +29,11 @@ test RMSE on ml-1m 90/10 in benchmarks/speed/explicit_als.py.
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.factor.fold import RidgeFold
@@ -69,6 +69,12 @@ class ExplicitALS:
     init_scale: float = 0.1  # standard deviation of the first vectors, over sqrt(rank)
     tolerance: float = 1e-4  # stop when the objective falls by less, relatively; 0: never
     seed: int = 0
+
+    space: ClassVar[Space] = {
+        "rank": Span(low=8, high=128, log=True, whole=True),
+        "regularization": Span(low=0.01, high=0.5, log=True),
+    }
+    predicts_values: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check(

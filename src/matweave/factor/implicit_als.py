@@ -31,11 +31,11 @@ Checked: slow twin tests/by_hand/implicit_als.py, planted recovery, relabelling,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
@@ -78,6 +78,13 @@ class ImplicitALS:
     init_scale: float = 0.1  # standard deviation of the first vectors, over sqrt(rank)
     tolerance: float = 1e-4  # stop when the objective falls by less, relatively; 0: never
     seed: int = 0
+
+    space: ClassVar[Space] = {
+        "rank": Span(low=16, high=256, log=True, whole=True),
+        "regularization": Span(low=1e-4, high=0.1, log=True),
+        "unobserved_weight": Span(low=1e-3, high=1.0, log=True),
+        "epochs": Span(low=4, high=24, whole=True),
+    }
 
     def __post_init__(self) -> None:
         check(

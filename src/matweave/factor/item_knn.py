@@ -13,11 +13,11 @@ Fold-in     Exact: a stranger's scores are those a training user with the same h
 from __future__ import annotations
 
 import time
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
@@ -46,6 +46,12 @@ class ItemKNN:
     asymmetry: float = 0.4
     normalization: float = 0.5
     use_values: bool = False
+
+    space: ClassVar[Space] = {
+        "neighbors": Span(low=20, high=800, log=True, whole=True),
+        "shrink": Span(low=0.1, high=1000.0, log=True),
+        "weighting": ("none", "tf_idf", "bm25"),
+    }
 
     def __post_init__(self) -> None:
         check(

@@ -11,11 +11,11 @@ Fold-in     Exact: a stranger gets what everybody gets.
 from __future__ import annotations
 
 import time
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import check, config, number, optional, settings_of
+from matweave.config import Space, check, config, number, optional, settings_of
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.forms import ItemModel
@@ -37,6 +37,8 @@ class Popularity:
     """
 
     half_life_days: float | None = None
+
+    space: ClassVar[Space] = {"half_life_days": (None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0)}
 
     def __post_init__(self) -> None:
         check(self, half_life_days=optional(number(above=0)))

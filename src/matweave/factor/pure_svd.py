@@ -12,11 +12,11 @@ Fold-in     Exact: x = h V is what a training user with the same history gets; V
 from __future__ import annotations
 
 import time
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import check, config, flag, integer, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, settings_of
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.fold import ProjectionFold
@@ -40,6 +40,8 @@ class PureSVD:
     iterations: int = 5
     use_values: bool = False
     seed: int = 0
+
+    space: ClassVar[Space] = {"rank": Span(low=8, high=256, log=True, whole=True)}
 
     def __post_init__(self) -> None:
         check(self, rank=integer(1), iterations=integer(0), use_values=flag(), seed=integer(0))
