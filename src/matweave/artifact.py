@@ -51,7 +51,7 @@ def save(thing: Any, folder: str | os.PathLike[str], *, notes: Mapping[str, Any]
     Line(slope=array([1., 1.]))
     """
     folder = Path(folder)
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     tensors: dict[str, np.ndarray] = {}
     packed = _pack(thing, "", tensors)
     data = tensor_bytes(tensors) if tensors else tensor_bytes({"_": np.zeros(0, np.uint8)})
@@ -251,7 +251,19 @@ def _version() -> str:
         return "unknown"
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: str | os.PathLike[str]) -> None:
+    """Raise ArtifactError where `folder` is a file, or holds what is not ours: asked before long work.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     refuse_foreign(folder)  # empty: ours to take
+    ...     (Path(folder) / "thesis.txt").touch()
+    ...     refuse_foreign(folder)
+    Traceback (most recent call last):
+    matweave.errors.ArtifactError: ... holds other files (thesis.txt), and no model of matweave
+      where: ...
+      mend:  give a new or empty folder
+    """
+    folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ArtifactError(
             f"{folder} is a file", where=str(folder), mend="give a folder, new or holding an older model"

@@ -107,3 +107,17 @@ def test_tables_go_to_parquet_or_csv_only(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"neither \.parquet nor \.csv"):
         verbs.write_table(table, tmp_path / "r.txt")
     assert not (tmp_path / "r.txt").exists()
+
+
+def test_a_folder_of_somebody_else_is_refused_before_the_work(
+    log: mw.Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+
+    def fit(*_: object, **__: object) -> None:
+        raise AssertionError("an hour of work, for nothing")
+
+    monkeypatch.setattr(mw.Popularity, "fit", fit)
+    with pytest.raises(ArtifactError, match=r"holds other files \(thesis\.txt\)"):
+        verbs.fit(mw.Popularity(), log, tmp_path, quiet=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]

@@ -236,6 +236,8 @@ class RecommenderContract:
         assert history.seconds > 0
         if case.iterative:
             assert history.epoch == len(history.objective) > 1
+        else:
+            assert (history.epoch, history.validation, history.validation_name) == (0, (), "")
         if case.falls:
             assert np.all(np.diff(history.objective) <= 1e-6 * np.abs(history.objective[0]))
 

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -208,28 +208,38 @@ def test_a_state_beyond_the_epochs_is_answered_as_it_is() -> None:
 # Ctrl-C
 
 
+@pytest.fixture
+def handler() -> Iterator[Any]:
+    """A handler of the caller's own, which every fit must give back."""
+
+    def mine(number: int, frame: object) -> None:
+        raise AssertionError("the caller's handler was called during a fit")
+
+    before = signal.signal(signal.SIGINT, mine)
+    yield mine
+    signal.signal(signal.SIGINT, before)
+
+
 def press(number: int = signal.SIGINT) -> None:
     os.kill(os.getpid(), number)
 
 
-def test_ctrl_c_keeps_the_last_whole_epoch_and_tells_the_watcher_first() -> None:
+def test_ctrl_c_keeps_the_last_whole_epoch_and_tells_the_watcher_first(handler: Any) -> None:
     seen: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
     model = fit(during=lambda e: press() if e == 2 else None, watch=lambda state, _: seen.append(state.epoch))
     assert arrays_equal(model.arrays, fit(epochs=3).arrays)
     assert model.history.stopped == "interrupted"
     assert seen == [1, 2, 3]  # a checkpoint holds the last epoch
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_ctrl_c_keeps_the_best_where_there_is_validation() -> None:
+def test_ctrl_c_keeps_the_best_where_there_is_validation(handler: Any) -> None:
     validate = Validation(measure=peak_at(2), patience=9)
     model = fit(during=lambda e: press() if e == 4 else None, validate=validate)
     assert (model.history.epoch, epochs_of(model), len(model.history.objective)) == (2, 2, 5)
 
 
-def test_a_second_ctrl_c_raises_at_once() -> None:
-    before = signal.getsignal(signal.SIGINT)
+def test_a_second_ctrl_c_raises_at_once(handler: Any) -> None:
     later: list[int] = []
 
     def during(e: int) -> None:
@@ -241,14 +251,13 @@ def test_a_second_ctrl_c_raises_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(during=during)
     assert later == []
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_the_handler_is_given_back_after_an_error() -> None:
-    before = signal.getsignal(signal.SIGINT)
+def test_the_handler_is_given_back_after_an_error(handler: Any) -> None:
     with pytest.raises(Diverged):
         fit(objective=lambda e: math.nan)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_fit_on_another_thread_leaves_signals_alone() -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as parquet
 
 from matweave.app.catalogue import RATING_METHODS, name_of
 from matweave.app.progress import epochs, say
-from matweave.artifact import read_card, save, write_atomically
+from matweave.artifact import read_card, refuse_foreign, save, write_atomically
 from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_by_time, split_by_user, split_leave_last_out, split_randomly
 from matweave.errors import ArtifactError, ConfigError, DataError, nearest
@@ -53,6 +53,7 @@ def fit(
     resume: go on from the checkpoint of a run with the same recipe and log; the result is the same as if
     it had never been killed. Without one in `out`, or with a finished model there, it says so.
     """
+    refuse_foreign(out)  # before the work, not after it
     train, check = log, None
     name = name_of(type(recipe))
     if valid:

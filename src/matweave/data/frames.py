@@ -28,8 +28,9 @@ def as_frame(table: pa.Table, kind: str) -> Any:
             where="as_frame",
             mend=f"use one of {', '.join(KINDS)}",
         )
+    backend: Any = kind
     try:
-        return nw.from_arrow(table, backend=kind).to_native()
+        return nw.from_arrow(table, backend=backend).to_native()
     except (ImportError, ModuleNotFoundError) as error:
         raise MissingExtra(
             f"{kind} is not installed, and the model answers in its frames",
