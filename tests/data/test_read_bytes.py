@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,9 @@ LINES = st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\n", b"x")), m
 def pieces(source):
     """All pieces by number."""
     buffer, found = Buffer(), {}
-    while (piece := source.take(buffer)) is not None:
-        found[piece.index] = buffer.text[piece.start : piece.end].tobytes()
+    with closing(source):
+        while (piece := source.take(buffer)) is not None:
+            found[piece.index] = buffer.text[piece.start : piece.end].tobytes()
     assert sorted(found) == list(range(len(found)))
     return [found[k] for k in range(len(found))]
 

@@ -74,6 +74,10 @@ class Source(ABC):
     def take(self, buffer: Buffer) -> Piece | None:
         """Put the next piece into the buffer; None at the end. The last byte is always a line end."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file below."""
+
 
 @final
 class PlainFile(Source):
@@ -85,9 +89,9 @@ class PlainFile(Source):
         self.size = max(0, os.fstat(self._file).st_size - skip)
         self._next, self._lock = 0, Lock()
 
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            os.close(self._file)
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
 
     def take(self, buffer: Buffer) -> Piece | None:
         with self._lock:
@@ -175,6 +179,10 @@ class Stream(Source):
             index, self._next = self._next, self._next + 1
         self._spare(buffer, end)
         return Piece(index, 0, end)
+
+    def close(self) -> None:
+        """Close the stream below."""
+        self._file.close()
 
     def _last(self, buffer: Buffer, held: int) -> Piece | None:
         self._rest = b""

@@ -74,8 +74,8 @@ def read_delimited(
     report = [_told(path, packed, found), *columns.report, *([form.told] if form.told else [])]
     streamed = packed is not None or how.encoding != "utf-8"
     quotes = found.quoted and b'"' in head
+    job = _job(path, packed, how, found, columns, form, quotes, streamed or quotes)
     try:
-        job = _job(path, packed, how, found, columns, form, quotes, streamed or quotes)
         run(job)
     except QuoteSeen:  # rare: the first quote stands far down
         job = _job(path, packed, how, found, columns, form, True, True)

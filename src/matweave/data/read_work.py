@@ -126,7 +126,10 @@ def run(job: Job) -> None:
     if job.source.size is not None:
         count = max(1, min(count, -(-job.source.size // (1 << 20))))
     job.tables = [(new_table(), new_table()) for _ in range(count)]
-    in_parallel(lambda worker: _work(job, worker), [(w,) for w in range(count)])
+    try:
+        in_parallel(lambda worker: _work(job, worker), [(w,) for w in range(count)])
+    finally:
+        job.source.close()
     job.rows.finish()
 
 
