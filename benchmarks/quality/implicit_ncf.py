@@ -27,6 +27,7 @@ CHOSEN = {
     "regularization": 0.008,
     "regularization_exponent": 1.0,
     "epochs": 16,
+    "init_scale": 0.1,
     "tolerance": 0.0,
 }
 GRID = {

@@ -75,7 +75,7 @@ class ImplicitALS:
     solver: str = "cg"  # cg, cholesky or block
     cg_steps: int = 2  # steps per row and half-epoch (solver cg)
     block_size: int = 64  # a multiple of 16 (solver block)
-    init_scale: float = 0.1  # standard deviation of the first vectors, over sqrt(rank)
+    init_scale: float = 1.0  # standard deviation of the first vectors, over sqrt(rank)
     tolerance: float = 1e-4  # stop when the objective falls by less, relatively; 0: never
     seed: int = 0
 
