@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from matweave.config import names, settings_of
 from matweave.data.interactions import Interactions
 from matweave.data.simulate import simulate_log
-from matweave.errors import ConfigError, DataError, UnknownId
+from matweave.errors import ConfigError, DataError, Diverged, UnknownId
 from matweave.factor.checkpoint import Checkpoint, fingerprint
 from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation
@@ -191,6 +193,26 @@ class RecommenderContract:
         assert len(model.recommend(k=3, seen=True)) == log.n_users * min(3, log.n_items)
         assert len(model.recommend(k=3)) == log.n_users * log.n_items - n
         assert len(model.similar(0, k=3)) <= log.n_items - 1
+
+    @settings(max_examples=8, suppress_health_check=[HealthCheck.differing_executors])
+    @given(data=st.data())
+    def test_any_small_log_fits_and_answers(self, case: Case, data: st.DataObject) -> None:
+        pairs = data.draw(
+            st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=15, unique=True)
+        )
+        values = data.draw(
+            st.lists(st.sampled_from([0.5, 1.0, 4.0, 1000.0]), min_size=len(pairs), max_size=len(pairs))
+        )
+        users, items = zip(*pairs, strict=True)
+        log = Interactions.from_codes(users, items, values, range(len(pairs)), n_users=5, n_items=7)
+        try:
+            model = case.recipe.fit(log)
+        except Diverged:  # a thousand against a half may be too much for a step; it must say so
+            assert max(values) == 1000.0
+            return
+        assert np.isfinite(table(model)).all()
+        assert np.isfinite(model.scores(model.fold_in(model.seen))).all()
+        assert len(model.recommend(k=7)) == 5 * 7 - len(pairs)
 
     def test_equal_values_are_no_trouble(self, case: Case) -> None:
         log = replace(small_log(), values=np.full(len(small_log()), 3.0, np.float32))
