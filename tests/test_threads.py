@@ -216,6 +216,20 @@ def test_a_call_within_a_piece_ends_and_is_right(count: int) -> None:
     assert in_parallel(outer, [(i,) for i in range(8)]) == [[10 * i + j for j in range(5)] for i in range(8)]
 
 
+def test_pieces_see_the_callers_numpy_error_state() -> None:
+    set_threads(3)
+    together = threading.Barrier(3, timeout=20)
+
+    def overflow(_: int) -> float:
+        together.wait()  # every thread takes one
+        return float(np.float32(1e30) * np.float32(1e30))
+
+    with np.errstate(over="ignore"):
+        assert in_parallel(overflow, [(i,) for i in range(3)]) == [np.inf] * 3
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        in_parallel(overflow, [(i,) for i in range(3)])
+
+
 # BLAS
 
 

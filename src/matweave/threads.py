@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path
 from threading import Event, RLock
@@ -173,7 +174,8 @@ def in_parallel(work: Callable[..., object], pieces: Iterable[tuple]) -> list:
 
     with blas_threads(1):
         # the caller's own thread takes part, so `count` threads means `count - 1` helpers
-        helpers = [_pool(count - 1).submit(drain) for _ in range(count - 1)]
+        # in copies of the caller's context: NumPy's error state, for one, is the caller's in every piece
+        helpers = [_pool(count - 1).submit(copy_context().run, drain) for _ in range(count - 1)]
         try:
             drain()
         finally:

@@ -96,6 +96,15 @@ def test_without_a_penalty_a_row_of_many_ratings_is_fitted_exactly() -> None:
     assert np.isfinite(few.factors).all()
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1e4, 1e12])
+def test_few_ratings_without_a_penalty_are_solved_at_any_scale(scale: float) -> None:
+    m = model(False)
+    m.item_factors = FACTORS * np.float32(scale)
+    fold = RidgeFold(regularization=0.0, bias_regularization=0.0, scale_by_count=False)
+    few = fold.solve(Csr.from_pairs([0, 0], [1, 2], [3.0, 4.0], shape=(1, ITEMS)), m)
+    np.testing.assert_allclose(m.item_factors[1:3] @ few.factors[0], [3.0, 4.0], rtol=1e-3)
+
+
 def test_an_infinite_penalty_gives_nothing() -> None:
     fold = RidgeFold(regularization=1e12, bias_regularization=1e12, scale_by_count=True)
     found = fold.solve(histories(), model(True))

@@ -106,6 +106,11 @@ def test_growth_below_a_thousandfold_is_let_be() -> None:
     assert epochs_of(fit(objective=lambda e: -5.0 - e)) == 8
 
 
+def test_overflow_on_the_way_is_told_as_divergence_and_not_as_a_warning() -> None:
+    with pytest.raises(Diverged, match="inf"):
+        fit(objective=lambda e: float(np.float32(1e30) * np.float32(1e30)) if e == 1 else 1.0)
+
+
 def test_divergence_in_the_first_epoch() -> None:
     with pytest.raises(Diverged, match="epoch 1"):
         fit(objective=lambda e: math.nan)

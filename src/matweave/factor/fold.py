@@ -85,8 +85,9 @@ class RidgeFold(FoldIn):
                 a = design[items]
                 scale = len(items) if self.scale_by_count else 1
                 gram = a.T @ a
-                # a tiny floor keeps an unpenalised system of few ratings solvable
-                gram[np.diag_indices_from(gram)] += np.maximum(scale * penalty, 1e-9)
+                # a floor, tiny beside the system itself, keeps one of few ratings without a penalty solvable
+                floor = 1e-9 * np.trace(gram) / len(gram) + 1e-30
+                gram[np.diag_indices_from(gram)] += np.maximum(scale * penalty, floor)
                 solved[row] = np.linalg.solve(gram, a.T @ (values[cut] - offset[items]))
 
         in_parallel(rows, [(a, min(a + 64, histories.n_rows)) for a in range(0, histories.n_rows, 64)])

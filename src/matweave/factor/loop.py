@@ -115,7 +115,8 @@ def iterate(
         stopped = "early stopping"
     with _polite_interrupt() as interrupted:
         while state.epoch < epochs and stopped == "epochs":
-            arrays, value = epoch(state.epoch, state.arrays)
+            with np.errstate(all="ignore"):  # overflow shows in the objective, and is told as divergence
+                arrays, value = epoch(state.epoch, state.arrays)
             _refuse_divergence(method, state, value, mend)
             state = _advance(state, arrays, value, time.perf_counter() - began, model, validate)
             if _flat(state.objective, tolerance):

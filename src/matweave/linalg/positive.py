@@ -42,7 +42,8 @@ def invert_upper(matrix: NDArray) -> None:
             done, info = inverse(done, lower=1, overwrite_c=1)
     if done.base is not matrix and not np.may_share_memory(done, matrix):
         matrix[:] = done.T  # LAPACK worked on a copy: the array was not C-contiguous
-    if info != 0 or not np.isfinite(matrix.diagonal()).all():
+    diagonal = matrix.diagonal()
+    if info != 0 or not (np.isfinite(diagonal) & (diagonal > 0)).all():
         raise Diverged(
             f"a {n} x {n} matrix is not positive definite in {matrix.dtype} (pivot {abs(info)})",
             where="Cholesky factorization",
