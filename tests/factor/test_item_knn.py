@@ -87,6 +87,13 @@ def test_negative_values_are_refused_where_they_would_be_weighted_as_counts():
     ItemKNN().fit(log)
 
 
+def test_values_whose_squares_overflow_are_refused():
+    log = Interactions.from_codes([0, 0, 1, 1], [0, 1, 0, 1], values=[1, 1e30, 3, 4])
+    with pytest.raises(DataError, match=r"1e\+30 overflow when squared"):
+        ItemKNN(use_values=True, weighting="none").fit(log)
+    ItemKNN().fit(log)
+
+
 def test_a_log_of_one_item_has_no_neighbours():
     model = ItemKNN().fit(Interactions.from_codes([0, 1], [0, 0]))
     assert model.weights.matrix.nnz == 0

@@ -100,6 +100,12 @@ class ItemKNN:
                 where="ItemKNN.fit",
                 mend="set weighting=none, or use_values=false",
             )
+        if np.abs(values).max(initial=0) > 1e15:
+            raise DataError(
+                f"values as large as {np.abs(values).max():.0e} overflow when squared",
+                where="ItemKNN.fit",
+                mend="scale the values down, or set use_values=false",
+            )
         table, n = (log.indptr, log.indices), log.n_columns
         if self.weighting != "none":
             values = (tf_idf if self.weighting == "tf_idf" else bm25)(*table, values, n)
