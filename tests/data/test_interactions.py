@@ -107,3 +107,10 @@ def test_from_codes_takes_ids_and_refuses_what_does_not_fit():
     ):
         with pytest.raises(DataError):
             Interactions.from_codes(**wrong)
+
+
+def test_logs_and_their_parts_show_themselves_in_one_line() -> None:
+    log = Interactions.from_codes([0, 0, 1], [1, 0, 1], values=[4, 2, 5])
+    assert repr(log) == "Interactions(3 rows, 2 users, 2 items, with values)"
+    assert repr(log.users) == "Vocabulary(2 int64 ids: 0, 1)"
+    assert repr(log.by_user) == "Csr(2 x 2, 3 entries, with values)"

@@ -15,6 +15,7 @@ from by_hand.topk import best
 from hypothesis import given
 from hypothesis import strategies as st
 
+import matweave as mw
 from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError, UnknownId
@@ -426,3 +427,10 @@ def test_a_saved_model_answers_with_the_same_bits(
         assert ask(back).equals(ask(model))
     history: Any = {"history": [100, 107], "values": [5.0, 1.0]}
     assert back.recommend_for(**history).equals(model.recommend_for(**history))
+
+
+def test_a_model_shows_itself_in_one_line() -> None:
+    log = mw.simulate_log(users=30, items=12, interactions=100, seed=0).log
+    assert repr(mw.Popularity().fit(log)) == (
+        "ItemModel of Popularity(half_life_days=None): 30 users, 12 items, ended by closed form after epoch 0"
+    )

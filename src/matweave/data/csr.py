@@ -105,6 +105,10 @@ class Csr:
             n_columns=int(matrix.shape[1]),
         )
 
+    def __repr__(self) -> str:
+        values = "all 1" if self.values is None else "with values"
+        return f"Csr({self.n_rows:,} x {self.n_columns:,}, {self.nnz:,} entries, {values})"
+
     @property
     def n_rows(self) -> int:
         """Number of rows."""

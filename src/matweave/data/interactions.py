@@ -218,6 +218,13 @@ class Interactions:
         users, items = self.users.decode(self.user_codes[at]), self.items.decode(self.item_codes[at])
         return listed(list(zip(users.to_pylist(), items.to_pylist(), strict=True)))
 
+    def __repr__(self) -> str:
+        columns = [name for name in ("values", "times") if getattr(self, name) is not None]
+        return (
+            f"Interactions({len(self):,} rows, {len(self.users):,} users, {len(self.items):,} items"
+            f"{', with ' + ' and '.join(columns) if columns else ''})"
+        )
+
     def __len__(self) -> int:
         return len(self.user_codes)
 

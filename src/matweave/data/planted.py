@@ -61,6 +61,9 @@ class PlantedTruth:
     start: int
     span: int
 
+    def __repr__(self) -> str:
+        return f"PlantedTruth({self.shape}: {len(self.users):,} users, {len(self.items):,} items, {len(self.genres)} genres)"
+
     def moments(self, times: np.ndarray) -> np.ndarray:
         """Times of a log (microseconds since 1970) as moments in [0, 1] of the simulated span."""
         return (np.asarray(times) - self.start) / self.span

@@ -42,6 +42,9 @@ class Split:
     test_known: Interactions | None = None
     valid_known: Interactions | None = None
 
+    def __str__(self) -> str:
+        return "\n".join(self.report.lines())
+
 
 def split_by_time(
     log: Interactions,

@@ -101,6 +101,10 @@ class Vocabulary:
         codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
         return Vocabulary(ids=_wrapped(coded.dictionary, array.type)), codes
 
+    def __repr__(self) -> str:
+        first = ", ".join(repr(i) for i in self.ids[:3].to_pylist())
+        return f"Vocabulary({len(self):,} {self.ids.type} ids: {first}{', ...' if len(self) > 3 else ''})"
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -43,7 +43,7 @@ Top = tuple[np.ndarray, np.ndarray, np.ndarray]
 BLOCK = 512  # users scored at once where a full row of scores is needed: 512 x 1M items is 2 GB at most
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Recommender(ABC):
     """A fitted model: ids in, ids out.
 
@@ -60,6 +60,13 @@ class Recommender(ABC):
     history: History
     frame: str = "arrow"
     limits: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return (
+            f"{type(self).__name__} of {self.method}({settings}): {len(self.users):,} users, "
+            f"{len(self.items):,} items, ended by {self.history.stopped} after epoch {self.history.epoch}"
+        )
 
     @abstractmethod
     def known(self, user_codes: np.ndarray) -> Rows:
@@ -171,7 +178,7 @@ class Recommender(ABC):
 
 
 @final
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FactorModel(Recommender):
     """score(u, j) = mean + user_bias[u] + item_bias[j] + user_factors[u]·item_factors[j].
 
@@ -241,7 +248,7 @@ class FactorModel(Recommender):
 
 
 @final
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ItemModel(Recommender):
     """score(u, j) = Σ_i h_ui B_ij + item_bias[j], h_u the user's history.
 
