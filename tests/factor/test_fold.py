@@ -140,5 +140,6 @@ def test_projection_is_the_history_times_the_items(use_values: bool) -> None:
         found.factors, (table if use_values else table != 0) @ FACTORS, rtol=1e-5, atol=1e-5
     )
     assert (found.factors.dtype, found.bias) == (np.float32, None)
+    assert not ProjectionFold().use_values
     plain = ProjectionFold(use_values=use_values).solve(replace(log, values=None), model(False))
     np.testing.assert_allclose(plain.factors, (table != 0) @ FACTORS, rtol=1e-5, atol=1e-5)

@@ -43,3 +43,22 @@ def test_history_rows(part: slice) -> None:
     rows = HistoryRows(histories=histories)
     assert len(rows) == 4
     assert np.array_equal(rows[part].histories.scipy().toarray(), histories.scipy().toarray()[part])
+
+
+TAKES = [np.array([3, 0, 3]), np.array([], np.int64), np.arange(4)]
+
+
+@pytest.mark.parametrize("at", TAKES, ids=str)
+@pytest.mark.parametrize("biased", [True, False])
+def test_factor_rows_taken_in_any_order(at: np.ndarray, biased: bool) -> None:
+    factors, bias = np.arange(8, dtype=np.float32).reshape(4, 2), np.arange(4, dtype=np.float32)
+    found = FactorRows(factors=factors, bias=bias if biased else None).take(at)
+    assert np.array_equal(found.factors, factors[at])
+    assert np.array_equal(found.bias, bias[at]) if found.bias is not None else not biased
+
+
+@pytest.mark.parametrize("at", TAKES, ids=str)
+def test_history_rows_taken_in_any_order(at: np.ndarray) -> None:
+    histories = Csr.from_pairs([0, 0, 2, 3], [1, 4, 0, 2], [1.0, 2.0, 3.0, 4.0], shape=(4, 5))
+    found = HistoryRows(histories=histories).take(at)
+    assert np.array_equal(found.histories.scipy().toarray(), histories.scipy().toarray()[at])
