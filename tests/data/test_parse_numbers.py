@@ -21,6 +21,8 @@ from matweave.data.parse_numbers import (
     day_number,
     iso_time,
     number,
+    short_number,
+    whole_number,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -163,3 +165,21 @@ def test_day_numbers():
     )
     for text in ("20200230", "2020022", "-20200229", "20200229.5"):
         assert at(count_time, text, 1, 0, 0, DAY_NUMBER)[0] == ODD
+
+
+@given(st.text(st.sampled_from("0123456789/:x."), max_size=18))
+@example("0" * 16)
+@example("99999999")
+def test_whole_numbers_without_loops(text):
+    plain = text.isdigit() and len(text) <= 16
+    assert at(whole_number, text) == (int(text) if plain else -1)
+
+
+@given(st.text(st.sampled_from("0123456789/:x."), min_size=1, max_size=4))
+def test_short_numbers(text):
+    plain = (
+        (text.isdigit()
+        and len(text) == 1)
+        or (len(text) == 3 and text[1] == "." and (text[0] + text[2]).isdigit())
+    )
+    assert at(short_number, text) == (float(text) if plain else -1.0)

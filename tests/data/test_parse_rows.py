@@ -14,44 +14,35 @@ from matweave.data.bad_rows import KINDS
 from matweave.data.bytes_simd import PADDING
 
 
-def layout(roles=(p.USER, p.ITEM), separator=",", quoting=0, runs=False):
+def layout(separator=",", quoting=0, runs=False, roles=(p.USER, p.ITEM)):
     return p.Layout(
         roles=np.array(roles, np.int64),
         separator=ord(separator[0]),
         second=ord(separator[1]) if len(separator) > 1 else 0,
         runs=runs,
         quoting=quoting,
-        time_form=0,
-        time_unit=1_000_000,
-        time_low=0,
-        time_high=10**11,
-        has_value=p.VALUE in roles,
-        has_time=p.TIME in roles,
     )
 
 
-def parsed(text, form, odd=4):
-    """(user, item, value, time) of each row, the state, and the outputs."""
+def split(text, form):
+    """The fields of each row by role, why it stopped, what was found, and the outputs."""
     letters = np.zeros(2 * len(text) + 2 * PADDING, np.uint8)
     letters[: len(text)] = np.frombuffer(text, np.uint8)
     n = len(text)
     out = p.Output(
-        spans=np.empty((4, n), np.int32),
+        spans=np.empty((8, n), np.int32),
         rows=np.empty((2, n), np.int32),
-        values=np.empty(n, np.float32),
-        times=np.empty(n, np.int64),
-        odd=np.empty((odd, 4), np.int64),
-        bad=np.empty((p.NAMED, 5), np.int64),
+        bad=np.empty((p.NAMED, 4), np.int64),
         counts=np.zeros(len(KINDS), np.int64),
     )
-    at = np.zeros(6, np.int64)
-    why = p.parse(letters, len(text), form, out, at)
+    found = np.zeros(3, np.int64)
+    why = p.split(letters, 0, len(text), form, out, found)
     raw = letters.tobytes()
+    roles = [r for r in form.roles if r != p.OTHER]
     rows = [
-        (raw[out.spans[0, r] : out.spans[1, r]], raw[out.spans[2, r] : out.spans[3, r]])
-        for r in range(at[p.ROWS])
+        tuple(raw[out.spans[2 * r, k] : out.spans[2 * r + 1, k]] for r in roles) for k in range(found[p.ROWS])
     ]
-    return rows, why, at, out
+    return rows, why, found, out
 
 
 FIELD = st.text(st.sampled_from("abc'\" x"), max_size=70)
@@ -64,14 +55,13 @@ FIELD = st.text(st.sampled_from("abc'\" x"), max_size=70)
 )
 def test_rows_are_those_of_a_split(rows, separator, end):
     text = "".join(separator.join(row) + end for row in rows).encode()
-    found, why, at, out = parsed(text or b"\n", layout(separator=separator))
-    good = [tuple(f.encode() for f in row) for row in rows if len(row) == 2 and all(row)]
+    found, why, state, out = split(text or b"\n", layout(separator=separator))
+    good = [tuple(f.encode() for f in row) for row in rows if len(row) == 2]
     kept = [row for row in rows if row != [""]]
     assert found == good
     assert why == p.DONE
-    assert at[p.LINES] == max(len(rows), 1)
+    assert state[p.LINES] == max(len(rows), 1)
     assert out.counts[p.FIELDS] == sum(len(row) != 2 for row in kept)
-    assert out.counts[p.EMPTY_ID] == sum(len(row) == 2 and not all(row) for row in kept)
 
 
 @given(
@@ -86,7 +76,7 @@ def test_runs_of_blanks_are_one_separator(rows, blanks):
     text = "".join(
         " " * blanks + ("  " * (blanks + 1)).join(row) + " " * blanks + "\n" for row in rows
     ).encode()
-    found, *_, out = parsed(text, layout(separator=" ", runs=True))
+    found, *_, out = split(text, layout(separator=" ", runs=True))
     assert found == [tuple(f.encode() for f in row) for row in rows if len(row) == 2]
     assert out.counts[p.FIELDS] == sum(len(row) != 2 for row in rows)
 
@@ -99,43 +89,38 @@ def test_quoted_fields_are_those_of_the_csv_module(rows):
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     content = text.getvalue().encode()
-    found, why, at, out = parsed(content, layout(quoting=2))
+    found, why, state, out = split(content, layout(quoting=2))
     assert found == [(a.encode(), b.encode()) for a, b in rows]
     assert why == p.DONE
-    assert at[p.LINES] == content.count(b"\n")
+    assert state[p.LINES] == content.count(b"\n")
     assert out.counts.sum() == 0
 
 
-def test_a_quote_stops_the_parser_where_it_was_not_expected():
-    rows, why, at, _ = parsed(b'a,b\nc,"d"\n', layout(quoting=1))
-    assert (rows, why, at[p.POSITION]) == ([(b"a", b"b")], p.QUOTE_SEEN, 4)
-    assert parsed(b'a,b"\n', layout(quoting=1))[1] == p.DONE
+def test_a_quote_at_the_beginning_of_a_field_stops_the_splitter_where_it_was_not_expected():
+    assert split(b'a,b\nc,"d"\n', layout(quoting=1))[1] == p.QUOTE_SEEN
+    assert split(b'a,b"\n', layout(quoting=1))[:2] == ([(b"a", b'b"')], p.DONE)
 
 
 def test_text_after_a_closing_quote_is_a_bad_row():
-    rows, *_, out = parsed(b'"a"x,b\n"c","d"\n"e","f"x\n', layout(quoting=2))
+    rows, *_, out = split(b'"a"x,b\n"c","d"\n"e","f"x\n', layout(quoting=2))
     assert rows == [(b"c", b"d")]
     assert out.counts[p.QUOTES] == 2
 
 
-def test_odd_numbers_are_handed_back_and_the_parser_goes_on():
-    text = b"a,b,1,5\nc,d, 2,6\ne,f,3,x\ng,h,nan,nan\n"
-    roles = (p.USER, p.ITEM, p.VALUE, p.TIME)
-    _, why, at, out = parsed(text, layout(roles))
-    assert (why, at[p.ROWS], at[p.ODDS]) == (p.DONE, 4, 4)
-    assert out.odd[:, :2].tolist() == [[1, p.VALUE], [2, p.TIME], [3, p.VALUE], [3, p.TIME]]
-    assert [text[a:b] for _, _, a, b in out.odd.tolist()] == [b" 2", b"x", b"nan", b"nan"]
-    assert (out.values[0], out.times[0]) == (1.0, 5_000_000)
-    _, why, at, _ = parsed(text, layout(roles), odd=3)
-    assert (why, at[p.ROWS], at[p.POSITION]) == (p.ODD_FULL, 3, text.index(b"g"))
+def test_fields_go_by_role_in_any_order_and_others_are_passed_over():
+    form = layout(roles=(p.TIME, p.OTHER, p.ITEM, p.USER, p.OTHER, p.VALUE))
+    rows, *_, out = split(b"1,2,3,4,5,6\n1,2,3,4,5,6,7\n", form)
+    assert rows == [(b"1", b"3", b"4", b"6")]
+    assert out.spans[:, 0].tolist() == [6, 7, 4, 5, 10, 11, 0, 1]
+    assert out.rows[:, 0].tolist() == [0, 11]
 
 
 def test_the_first_ten_bad_rows_have_their_place():
     text = b"".join(b"a\n" for _ in range(25))
-    *_, at, out = parsed(text, layout())
-    assert at[p.BAD_ROWS] == p.NAMED
+    *_, found, out = split(text, layout())
+    assert found[p.BAD_ROWS] == p.NAMED
     assert out.counts[p.FIELDS] == 25
-    assert out.bad[3].tolist() == [3, p.FIELDS, p.OTHER, 6, 7]
+    assert out.bad[3].tolist() == [3, p.FIELDS, 6, 7]
 
 
 @given(st.lists(st.tuples(QUOTED, QUOTED), min_size=1, max_size=6), st.integers(1, 20))

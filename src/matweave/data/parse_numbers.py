@@ -34,10 +34,6 @@ def _bits(typing, x):
 @njit(nogil=True, cache=True)
 def number(text, start, end):
     """(GOOD, the number as float64 whose float32 is exact) or (ODD, 0) for Python to look at."""
-    if end - start == 3 and text[start + 1] == 46:  # 3.5, as most ratings are
-        whole, tenths = text[start] - np.uint8(48), text[start + 2] - np.uint8(48)
-        if whole <= 9 and tenths <= 9:
-            return GOOD, (np.float64(whole) * 10.0 + np.float64(tenths)) / 10.0
     at = start
     negative = False
     if at < end and text[at] == 45:  # -
@@ -102,22 +98,51 @@ def number(text, start, end):
 
 
 @njit(nogil=True, cache=True)
-def _eight(text, at):
-    """The number written by the eight digits at `at`, or -1 where they are not all digits.
+def _eight(digits):
+    """The number written by the eight digits of a word, or -1 where they are not all digits.
 
-    All eight are checked, and then added in pairs, fours and eight, within one word.
+    All eight are checked, and then added in pairs, fours and eight, within the word.
     """
-    digits = word(text, at)
     high = np.uint64(0xF0F0F0F0F0F0F0F0)
-    threes = np.uint64(0x3030303030303030)
-    if digits & high != threes or (digits + np.uint64(0x0606060606060606)) & high != threes:
+    zeros = np.uint64(0x3030303030303030)
+    if digits & high != zeros or (digits + np.uint64(0x0606060606060606)) & high != zeros:
         return np.int64(-1)
-    digits -= threes
+    digits -= zeros
     digits = digits * np.uint64(10) + (digits >> np.uint64(8))
     pair = np.uint64(0x000000FF000000FF)
     upper = (digits & pair) * np.uint64(100 + (1_000_000 << 32))
     lower = ((digits >> np.uint64(16)) & pair) * np.uint64(1 + (10_000 << 32))
     return np.int64((upper + lower) >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True)
+def whole_number(text, start, end):
+    """The number written by 1 to 16 digits, or -1 for any other text; no loop, so nothing to mispredict."""
+    length = end - start
+    if length < 1 or length > 16:
+        return np.int64(-1)
+    head = length - 8 if length > 8 else length
+    left = np.uint64(8 * (8 - head))
+    first = word(text, start)
+    if head < 8:  # the missing digits before it are zeros
+        first = (first << left) | (np.uint64(0x3030303030303030) >> (np.uint64(64) - left))
+    found = _eight(first)
+    if length > 8 and found >= 0:
+        more = _eight(word(text, end - 8))
+        found = found * 100_000_000 + more if more >= 0 else np.int64(-1)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def short_number(text, start, end):
+    """5 or 3.5, as most ratings are written, as float64; -1 for any other text."""
+    whole = text[start] - np.uint8(48)
+    if end - start == 1 and whole <= 9:
+        return np.float64(whole)
+    tenths = text[start + 2] - np.uint8(48)
+    if end - start == 3 and text[start + 1] == 46 and whole <= 9 and tenths <= 9:
+        return (np.float64(whole) * 10.0 + np.float64(tenths)) / 10.0
+    return -1.0
 
 
 @njit(nogil=True, cache=True)
@@ -162,11 +187,6 @@ def count_time(text, start, end, unit, low, high, form):
         at += 1
     whole = np.int64(0)
     begun = at
-    if end - at >= 8:
-        eight = _eight(text, at)
-        if eight >= 0:
-            whole = eight
-            at += 8
     while at < end:
         digit = text[at] - np.uint8(48)
         if digit > 9:

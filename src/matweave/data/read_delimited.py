@@ -136,14 +136,8 @@ def _job(
         second=separator[1] if len(separator) > 1 else 0,
         runs=found.separator == " ",
         quoting=(2 if quotes else 1) if found.quoted else 0,
-        time_form=form.form,
-        time_unit=form.unit,
-        time_low=form.low,
-        time_high=form.high,
-        has_value=columns.value is not None,
-        has_time=columns.time is not None,
     )
-    rows = Rows(_guess(source, found), has_value=layout.has_value, has_time=layout.has_time)
+    rows = Rows(_guess(source, found), has_value=columns.value is not None, has_time=columns.time is not None)
     return Job(source=source, layout=layout, form=form, columns=columns, rows=rows)
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute
 from matweave.data import parse_rows as p
 from matweave.data.bad_rows import BadRow, BadRowList
 from matweave.data.interactions import Interactions
+from matweave.data.parse_numbers import ISO
 from matweave.data.read_columns import Columns, choose
 from matweave.data.read_delimited import finished
 from matweave.data.read_times import TimeForm, count_times, form_of, parse_time
@@ -130,7 +131,7 @@ def _times(column: pa.Array, columns: Columns, where: str) -> tuple[np.ndarray, 
             times = micros.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
             raise _no_times(columns, where, str(error)) from error
-        return times, kinds, TimeForm(p.ISO, 1, 0, 0, told)
+        return times, kinds, TimeForm(ISO, 1, 0, 0, told)
     if _is_text(kind):
         sample = column.drop_null()[:1000].to_pylist()
         form = form_of(sample)

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from threading import Condition
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from matweave.data import parse_rows as p
 from matweave.data.bad_rows import KINDS, BadRow, BadRowList
 from matweave.data.id_table import IdTable, encode, grown, new_table
+from matweave.data.parse_columns import read_times, read_values
 from matweave.data.read_bytes import Buffer, Piece, Source
-from matweave.data.read_columns import ROLES, Columns
+from matweave.data.read_columns import Columns
 from matweave.data.read_times import MISSING_TEXTS, TimeForm, parse_time
 from matweave.threads import in_parallel, threads
-
-_ODD = 4096
 
 
 class Part(NamedTuple):
@@ -111,10 +110,6 @@ class Job:
     tables: list[tuple[IdTable, IdTable]] = field(default_factory=list)
     stopped: bool = False
 
-    def column(self, role: int) -> str:
-        """The name of the column of a role; none for the whole row."""
-        return "" if role == p.OTHER else self.columns.name(ROLES[role])
-
 
 class QuoteSeen(Exception):
     """A quote stands where pieces were cut at every line end."""
@@ -138,7 +133,7 @@ def _work(job: Job, worker: int) -> None:
     out: p.Output | None = None
     while not job.stopped and (piece := job.source.take(buffer)) is not None:
         most = (piece.end - piece.start) // (len(job.layout.roles) + 1) + 1
-        if out is None or len(out.values) < most:
+        if out is None or out.spans.shape[1] < most:
             out = _output(most)
         try:
             job.rows.add(_parse(job, worker, buffer, piece, out))
@@ -149,55 +144,56 @@ def _work(job: Job, worker: int) -> None:
 
 def _output(rows: int) -> p.Output:
     return p.Output(
-        spans=np.empty((4, rows), np.int32),
+        spans=np.empty((8, rows), np.int32),
         rows=np.empty((2, rows), np.int32),
-        values=np.empty(rows, np.float32),
-        times=np.empty(rows, np.int64),
-        odd=np.empty((_ODD, 4), np.int64),
-        bad=np.empty((p.NAMED, 5), np.int64),
+        bad=np.empty((p.NAMED, 4), np.int64),
         counts=np.zeros(len(KINDS), np.int64),
     )
 
 
 def _parse(job: Job, worker: int, buffer: Buffer, piece: Piece, out: p.Output) -> Part:
-    text, layout = buffer.text, job.layout
-    at = np.zeros(6, np.int64)
-    at[p.POSITION] = piece.start
+    text, columns = buffer.text, job.columns
+    found = np.zeros(3, np.int64)
     out.counts[:] = 0
-    bad: list[BadRow] = []
-    lost: list[int] = []
-    while (why := p.parse(text, piece.end, layout, out, at)) != p.QUOTE_SEEN:
-        _settle_odd(job, text, out, int(at[p.ODDS]), lost, bad, piece)
-        at[p.ODDS] = 0
-        if why == p.DONE:
-            break
-    else:
+    if p.split(text, piece.start, piece.end, job.layout, out, found) == p.QUOTE_SEEN:
         raise QuoteSeen
-    for line, kind, role, start, end in out.bad[: at[p.BAD_ROWS]].tolist():
-        bad.append(BadRow(line, kind, job.column(role), _line(text, start, end)))
-    n = int(at[p.ROWS])
+    n = int(found[p.ROWS])
+    bad = [
+        BadRow(line, kind, "", _line(text, start, end))
+        for line, kind, start, end in out.bad[: found[p.BAD_ROWS]].tolist()
+    ]
     spans, rows = out.spans[:, :n], out.rows[:, :n]
-    keep: slice | np.ndarray = slice(0, n)
-    if lost:
-        keep = np.setdiff1d(np.arange(n), lost)
-        spans, rows = np.ascontiguousarray(spans[:, keep]), rows[:, keep]
+    keep: Any = slice(None)  # rows whose numbers are good; only their ids enter the tables
+    values = times = None
+    for column in (columns.value, columns.time):
+        if column is None:
+            continue
+        faults = np.full(n, -1, np.int8)
+        if column == columns.value:
+            values = _values(text, spans[4], spans[5], faults)
+        else:
+            times = _times(text, spans[6], spans[7], faults, job.form)
+        bad += _note(faults, columns.names[column], text, piece, rows, out.counts)
+        if faults.max(initial=-1) >= 0:
+            keep = np.flatnonzero(faults < 0)
+            n = len(keep)
+            spans, rows = np.ascontiguousarray(spans[:, keep]), rows[:, keep]
+            values = None if values is None else values[keep]
+            times = None if times is None else times[keep]
     users, items = job.tables[worker]
     users, u = _encoded(users, text, spans[0], spans[1], piece)
     items, j = _encoded(items, text, spans[2], spans[3], piece)
     job.tables[worker] = users, items
-    values = out.values[keep].copy() if layout.has_value else None
-    times = out.times[keep].copy() if layout.has_time else None
-    faulty = np.flatnonzero((u < 0) | (j < 0)) if len(u) and min(u.min(), j.min()) < 0 else None
-    if faulty is not None:
-        kinds = np.where(u < 0, -1 - u, -1 - j)[faulty]
-        out.counts[:] += np.bincount(kinds, minlength=len(out.counts))
-        for row, kind in zip(faulty[: p.NAMED].tolist(), kinds.tolist(), strict=False):
-            line = _lines_before(text, piece, rows[0, row])
-            column = job.column(p.USER if u[row] < 0 else p.ITEM)
-            bad.append(BadRow(line, kind, column, _line(text, *rows[:, row])))
-        u, j = np.delete(u, faulty), np.delete(j, faulty)
-        values = None if values is None else np.delete(values, faulty)
-        times = None if times is None else np.delete(times, faulty)
+    thinned = n > 0 and bool(min(u.min(), j.min()) < 0)
+    if thinned:
+        bad += _note(-1 - np.minimum(u, 0), columns.name("user"), text, piece, rows, out.counts)
+        bad += _note(
+            np.where(u < 0, -1, -1 - np.minimum(j, 0)), columns.name("item"), text, piece, rows, out.counts
+        )
+        keep = np.flatnonzero((u >= 0) & (j >= 0))
+        u, j = u[keep], j[keep]
+        values = None if values is None else values[keep]
+        times = None if times is None else times[keep]
     return Part(
         index=piece.index,
         worker=worker,
@@ -205,11 +201,46 @@ def _parse(job: Job, worker: int, buffer: Buffer, piece: Piece, out: p.Output) -
         items=j,
         values=values,
         times=times,
-        lines=int(at[p.LINES]),
+        lines=int(found[p.LINES]),
         counts=out.counts.copy(),
         bad=bad,
-        thinned=faulty is not None,
+        thinned=thinned,
     )
+
+
+def _values(text: np.ndarray, starts: np.ndarray, ends: np.ndarray, faults: np.ndarray) -> np.ndarray:
+    values, odd = np.empty(len(starts), np.float32), np.empty(len(starts), np.int32)
+    n = read_values(text, starts, ends, values, faults, odd)
+    for row in odd[:n].tolist():
+        faults[row], values[row] = parse_value(_word(text, int(starts[row]), int(ends[row])))
+    return values
+
+
+def _times(
+    text: np.ndarray, starts: np.ndarray, ends: np.ndarray, faults: np.ndarray, form: TimeForm
+) -> np.ndarray:
+    times, odd = np.empty(len(starts), np.int64), np.empty(len(starts), np.int32)
+    n = read_times(text, starts, ends, times, faults, odd, form.form, form.unit, form.low, form.high)
+    for row in odd[:n].tolist():
+        faults[row], times[row] = parse_time(_word(text, int(starts[row]), int(ends[row])), form)
+    return times
+
+
+def _note(
+    faults: np.ndarray, column: str, text: np.ndarray, piece: Piece, rows: np.ndarray, counts: np.ndarray
+) -> list[BadRow]:
+    """Count the rows with a fault and name the first of them."""
+    at = np.flatnonzero(faults >= 0)
+    counts += np.bincount(faults[at], minlength=len(counts))
+    return [
+        BadRow(
+            int(np.count_nonzero(text[piece.start : rows[0, row]] == 10)),
+            int(faults[row]),
+            column,
+            _line(text, rows[0, row], rows[1, row]),
+        )
+        for row in at[: p.NAMED]
+    ]
 
 
 def _encoded(
@@ -220,34 +251,6 @@ def _encoded(
     while (done := encode(text, starts, ends, done, piece.index << 32, table, codes)) < len(codes):
         table = grown(table, int(ends[done] - starts[done]))
     return table, codes
-
-
-def _settle_odd(
-    job: Job, text: np.ndarray, out: p.Output, n: int, lost: list[int], bad: list[BadRow], piece: Piece
-) -> None:
-    """Read what the compiled loop left: numbers and times of an odd form."""
-    for row, role, start, end in out.odd[:n].tolist():
-        if lost and lost[-1] == row:
-            continue
-        word = text[start:end].tobytes().decode("utf-8", "replace")
-        if role == p.VALUE:
-            kind, out.values[row] = parse_value(word)
-        else:
-            kind, out.times[row] = parse_time(word, job.form)
-        if kind >= 0:
-            lost.append(row)
-            out.counts[kind] += 1
-            if len(bad) < p.NAMED:
-                begin, stop = out.rows[:, row]
-                bad.append(
-                    BadRow(
-                        _lines_before(text, piece, begin), kind, job.column(role), _line(text, begin, stop)
-                    )
-                )
-
-
-def _lines_before(text: np.ndarray, piece: Piece, at: int) -> int:
-    return int(np.count_nonzero(text[piece.start : at] == 10))
 
 
 def parse_value(text: str) -> tuple[int, float]:
@@ -268,6 +271,10 @@ def parse_value(text: str) -> tuple[int, float]:
     if number != number:
         return p.NAN, 0.0
     return (-1, number) if abs(number) < 3.4028235677973366e38 else (p.INFINITE, 0.0)
+
+
+def _word(text: np.ndarray, start: int, end: int) -> str:
+    return text[start:end].tobytes().decode("utf-8", "replace")
 
 
 def _line(text: np.ndarray, start: int, end: int) -> str:
