@@ -272,6 +272,16 @@ def test_k_is_an_integer_of_at_least_one(k: Any) -> None:
             ask(k=k)
 
 
+def test_lists_of_one_and_lists_of_ten_where_nothing_is_said() -> None:
+    model = plain()
+    history = [100, 107]
+    assert len(model.recommend(["u1"], k=1)) == len(model.recommend_for(history, k=1)) == 1
+    assert len(model.similar(100, k=np.int64(1))) == 1
+    for answer in (model.recommend(["u1"]), model.recommend_for(history), model.similar(100)):
+        assert len(answer) == 10
+        assert answer.slice(0, 1).to_pylist()[0]["rank"] == 1
+
+
 def test_unknown_ids_are_all_listed() -> None:
     model = factors()
     for ask in (lambda: model.recommend(["u1", "x", "y"]), lambda: model.predict(["x", "y"], [100, 100])):
