@@ -1,6 +1,6 @@
 """Which method, honestly: several on one split, with intervals, paired tests and an HTML report.
 
-    python recipes/compare_methods.py [ratings.csv [report.html]]
+python recipes/compare_methods.py [ratings.csv [report.html]]
 """
 
 from __future__ import annotations
