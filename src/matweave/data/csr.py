@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import scipy.sparse as sp
 
 from matweave.data.counting import faults, group, transpose
 from matweave.errors import DataError
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 
 @final
@@ -95,6 +97,8 @@ class Csr:
     @staticmethod
     def from_scipy(matrix: Any) -> Csr:
         """From any SciPy sparse matrix or array; entries at the same place are summed, as SciPy does."""
+        import scipy.sparse as sp  # a tenth of a second that reading a log need not wait for
+
         m = sp.csr_array(matrix, copy=True)
         m.sum_duplicates()
         m.sort_indices()
@@ -159,4 +163,6 @@ class Csr:
 
     def scipy(self) -> sp.csr_array:
         """As a SciPy array; the arrays are shared, but for the ones where there are no values."""
+        import scipy.sparse as sp
+
         return sp.csr_array((self.weights(), self.indices, self.indptr), shape=self.shape)

@@ -10,7 +10,6 @@ from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
-import scipy.sparse as sp
 
 from matweave.data.bad_rows import check_policy as check_bad_rows
 from matweave.data.duplicates import check_policy as check_duplicates
@@ -84,7 +83,7 @@ def read_interactions(
             where="read_interactions",
             mend="leave them out",
         )
-    if sp.issparse(source):
+    if type(source).__module__.startswith("scipy.sparse"):
         return _read_matrix(source, said, policies)
     table, frame = _as_table(source)
     return read_table(table, said, f"a {type(source).__name__}", frame=frame, **policies)
@@ -203,6 +202,8 @@ def _as_table(source: Any) -> tuple[pa.Table, str]:
 
 
 def _read_matrix(matrix: Any, said: dict[str, str | None], policies: dict[str, Any]) -> Interactions:
+    import scipy.sparse as sp
+
     whole = sp.csr_array(matrix, copy=True)
     whole.sum_duplicates()  # what an entry stored twice means in SciPy
     coo = whole.tocoo()

@@ -27,7 +27,7 @@ from matweave.data.bytes_simd import PADDING
 from matweave.data.parse_rows import cut
 from matweave.errors import BadRows, DataError
 
-PIECE = 1 << 20
+PIECE = 1 << 19
 """Bytes of a piece: two fit the second cache with what is made of them."""
 
 _PACKINGS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}

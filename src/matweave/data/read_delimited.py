@@ -73,7 +73,7 @@ def read_delimited(
     form = _time_form(found, columns, where)
     report = [_told(path, packed, found), *columns.report, *([form.told] if form.told else [])]
     streamed = packed is not None or how.encoding != "utf-8"
-    quotes = found.quoted and b'"' in head
+    quotes = found.quoted and b'"' in head[found.skip :]
     job = _job(path, packed, how, found, columns, form, quotes, streamed or quotes)
     try:
         run(job)
