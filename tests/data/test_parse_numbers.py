@@ -177,9 +177,7 @@ def test_whole_numbers_without_loops(text):
 
 @given(st.text(st.sampled_from("0123456789/:x."), min_size=1, max_size=4))
 def test_short_numbers(text):
-    plain = (
-        (text.isdigit()
-        and len(text) == 1)
-        or (len(text) == 3 and text[1] == "." and (text[0] + text[2]).isdigit())
+    plain = (text.isdigit() and len(text) == 1) or (
+        len(text) == 3 and text[1] == "." and (text[0] + text[2]).isdigit()
     )
     assert at(short_number, text) == (float(text) if plain else -1.0)

@@ -16,7 +16,7 @@ from numba import njit
 
 from matweave.threads import in_parallel
 
-_PIECE = 2_000_000
+_PIECE = 5_000_000
 """Elements worth a piece of their own; a piece costs one histogram."""
 
 _MOST = 8

@@ -41,7 +41,7 @@ def vocabulary_of(tables: list[IdTable], name: str) -> tuple[Vocabulary, list[np
             told.append(
                 f"{len(blank):,} {name!r} ids begin or end with blanks, kept as they are: {listed(blank[:3])}"
             )
-    return Vocabulary(ids=ids), [rank[m] for m in maps], told
+    return Vocabulary.trusted(ids), [rank[m] for m in maps], told
 
 
 def by_first_use(codes: np.ndarray, vocabulary: Vocabulary) -> tuple[np.ndarray, Vocabulary]:

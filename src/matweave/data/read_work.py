@@ -173,8 +173,8 @@ def _parse(job: Job, worker: int, buffer: Buffer, piece: Piece, out: p.Output) -
             values = _values(text, spans[4], spans[5], faults)
         else:
             times = _times(text, spans[6], spans[7], faults, job.form)
-        bad += _note(faults, columns.names[column], text, piece, rows, out.counts)
         if faults.max(initial=-1) >= 0:
+            bad += _note(faults, columns.names[column], text, piece, rows, out.counts)
             keep = np.flatnonzero(faults < 0)
             n = len(keep)
             spans, rows = np.ascontiguousarray(spans[:, keep]), rows[:, keep]

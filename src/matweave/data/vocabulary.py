@@ -76,6 +76,13 @@ class Vocabulary:
             )
 
     @staticmethod
+    def trusted(ids: pa.Array) -> Vocabulary:
+        """The vocabulary of ids that came from a hash table: one array, no nulls, distinct. Not checked again."""
+        made = object.__new__(Vocabulary)
+        object.__setattr__(made, "ids", ids)
+        return made
+
+    @staticmethod
     def of(values: Any) -> tuple[Vocabulary, np.ndarray]:
         """The vocabulary of `values` numbered by first appearance, and the code (int32) of each value.
 
@@ -99,7 +106,7 @@ class Vocabulary:
         except pa.ArrowNotImplementedError as error:
             raise _unfit(array.type) from error
         codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-        return Vocabulary(ids=_wrapped(coded.dictionary, array.type)), codes
+        return Vocabulary.trusted(_wrapped(coded.dictionary, array.type)), codes
 
     def __repr__(self) -> str:
         first = ", ".join(repr(i) for i in self.ids[:3].to_pylist())
