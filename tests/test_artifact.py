@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 
 from matweave import artifact
 from matweave.artifact import CARD, load, read_card, save, write_atomically
-from matweave.errors import ArtifactError
+from matweave.errors import ArtifactError, ConfigError
 
 
 @final
@@ -501,3 +501,43 @@ def test_write_atomically_leaves_the_old_file_where_it_fails(
     with pytest.raises(OSError, match="no space"):
         write_atomically(path, b"new")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
+
+
+def test_an_os_error_names_the_file_asked_for_not_the_temporary_one(tmp_path: Path, monkeypatch) -> None:
+    wanted = tmp_path / "none" / "scores.json"
+    with pytest.raises(FileNotFoundError) as ended:
+        artifact.write_atomically(wanted, b"x")
+    assert ended.value.filename == str(wanted)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifact.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as ended:
+        artifact.write_atomically(tmp_path / "scores.json", b"x")
+    assert ended.value.filename == str(tmp_path / "scores.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    artifact.refuse_unwritable(tmp_path / "new" / "model", folder=True)
+    artifact.refuse_unwritable(tmp_path / "file")
+    for path, folder in (("new/scores.json", False), ("file/model", True), (".", False), ("file/x", False)):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            artifact.refuse_unwritable(tmp_path / path, folder=folder)
+    monkeypatch.setattr(artifact.os, "access", lambda path, mode: False)
+    with pytest.raises(ConfigError, match="may not be written to"):
+        artifact.refuse_unwritable(tmp_path / "scores.json")
+
+
+def test_remove_takes_what_save_wrote_and_nothing_else(tmp_path: Path) -> None:
+    artifact.save({"a": np.ones(2)}, tmp_path / "m")
+    (tmp_path / "m" / ".model.json.abcd1234").touch()  # half written by a killed run
+    (tmp_path / "m" / "epoch1.pt").touch()
+    artifact.remove(tmp_path / "m")
+    assert [p.name for p in (tmp_path / "m").iterdir()] == ["epoch1.pt"]
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "model.json").write_text("{}")
+    artifact.remove(tmp_path / "theirs")
+    assert (tmp_path / "theirs" / "model.json").exists()

@@ -17,6 +17,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,11 +29,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from matweave.errors import ArtifactError, nearest
+from matweave.errors import ArtifactError, ConfigError, nearest
 
 FORMAT = 1
 CARD = "model.json"
-_TENSORS = re.compile(r"model-[0-9a-f]{16}\.safetensors")  # no other file is ever removed
+# no other file is ever removed, but what a killed run left half written
+_TENSORS = re.compile(r"model-[0-9a-f]{16}\.safetensors")
+_TEMPORARY = re.compile(r"\.model(-[0-9a-f]{16}\.safetensors|\.json)\.\w+")
 
 
 def save(thing: Any, folder: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None) -> Path:
@@ -129,8 +132,10 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary file beside it, synced, then renamed over it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    path = Path(path)
+    temporary = None
     try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -139,9 +144,61 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files for the owner alone
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            # the file that was asked for; the temporary one means nothing to the caller
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def remove(folder: str | os.PathLike[str]) -> None:
+    """Delete what `save` wrote in a folder, the card first, and the folder if nothing else is in it.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "thesis.txt").touch()
+    ...     remove(folder)  # not ours: it stays
+    ...     sorted(os.listdir(folder))
+    ['thesis.txt']
+    """
+    folder = Path(folder)
+    card = folder / CARD
+    if card.is_file() and b'"matweave"' in card.read_bytes():
+        card.unlink(missing_ok=True)
+    for file in folder.glob("*") if folder.is_dir() else ():
+        if _TENSORS.fullmatch(file.name) or _TEMPORARY.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies there
+        folder.rmdir()
+
+
+def refuse_unwritable(path: str | os.PathLike[str], *, folder: bool = False) -> None:
+    """Raise ConfigError where a file, or a folder that may be made, cannot be written: asked before long work.
+
+    >>> refuse_unwritable("no/such/folder/scores.json")
+    Traceback (most recent call last):
+    matweave.errors.ConfigError: no/such/folder/scores.json cannot be written: there is no folder no/such/folder
+      where: no/such/folder/scores.json
+      mend:  make the folder first, or give another path
+    """
+    path = Path(path)
+    at = path if folder else path.parent
+    while folder and not at.exists() and at != at.parent:
+        at = at.parent
+    if not at.is_dir():
+        why = f"{at} is a file" if at.exists() else f"there is no folder {at}"
+    elif not os.access(at, os.W_OK | os.X_OK):
+        why = f"the folder {at} may not be written to"
+    elif not folder and path.is_dir():
+        why = "it is a folder"
+    else:
+        return
+    raise ConfigError(
+        f"{path} cannot be written: {why}",
+        where=str(path),
+        mend="make the folder first, or give another path",
+    )
 
 
 def _tensor_file(folder: Path, said: Mapping[str, Any]) -> bytes:
@@ -277,9 +334,8 @@ def refuse_foreign(folder: str | os.PathLike[str]) -> None:
         )  # a damaged card of ours may be replaced; another program's model.json may not
         strangers = [CARD] if said and b'"matweave"' not in said else []
     else:
-        known = (".model", "checkpoint")
-        names = (p.name for p in folder.iterdir())
-        strangers = [n for n in names if not n.startswith(known) and not _TENSORS.fullmatch(n)]
+        names = (p.name for p in folder.iterdir() if p.name != "checkpoint")
+        strangers = [n for n in names if not _TEMPORARY.fullmatch(n) and not _TENSORS.fullmatch(n)]
     if strangers:
         raise ArtifactError(
             f"{folder} holds other files ({', '.join(sorted(strangers)[:3])}), and no model of matweave",

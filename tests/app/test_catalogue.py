@@ -40,3 +40,8 @@ def test_all_misplaced_settings_are_listed_at_once() -> None:
         recipes_of(["ease"], ["rank=5", "eaes.rank=3"], seed=0)
     assert "'rank=5' is not METHOD.NAME=VALUE" in caught.value.what
     assert "did you mean 'ease'" in caught.value.what
+
+
+def test_settings_may_name_a_method_as_its_class_is_spelled() -> None:
+    recipe = recipes_of(["EASE"], ["EASE.regularization=3"], 0)["ease"]
+    assert recipe.regularization == 3

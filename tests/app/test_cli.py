@@ -66,3 +66,12 @@ def test_json_on_stdout_is_nothing_but_json(tmp_path: Path, capsys: pytest.Captu
     assert code == 0
     assert json.loads(out)["results"][0]["method"] == "popularity"
     assert "fitting popularity" in err
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_results_that_could_not_be_written_are_refused_first(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "compare", "no-such-log.csv", option, str(tmp_path / "none" / "x"))
+    assert (code, out) == (2, "")
+    assert "cannot be written" in err

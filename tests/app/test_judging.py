@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import matweave as mw
 from matweave.app import judging
 from matweave.app.catalogue import recipes_of
-from matweave.errors import ConfigError
+from matweave.errors import ConfigError, MatweaveError
 
 COLUMNS: dict[str, None] = {}
 
@@ -28,7 +29,8 @@ def csv_log(tmp_path: Path) -> Path:
 
 
 def parts(log: Path | None, train: Path | None, test: Path | None) -> mw.Split:
-    return judging.parts(log, train, test, None, "time", 0.2, 0, COLUMNS, say=None)
+    share = 0.2 if train is None and test is None else None
+    return judging.parts(log, train, test, None, None, share, 0, COLUMNS, say=None)
 
 
 def test_one_log_is_split_and_given_files_are_kept(csv_log: Path) -> None:
@@ -67,3 +69,56 @@ def test_evaluation_and_comparison_write_results_of_the_same_keys(csv_log: Path)
     assert compared["results"][0].keys() == evaluated["results"][0].keys()
     assert compared["results"][0]["metrics"] == evaluated["results"][0]["metrics"]
     json.dumps([compared, evaluated], allow_nan=False)
+
+
+def test_options_without_effect_and_unknown_splits_are_refused_before_reading(tmp_path: Path) -> None:
+    log = tmp_path / "there-is-no.csv"
+    for kind, share, train, message in (
+        ("leave-last", 0.2, None, "--test-share has no effect on leave-last"),
+        ("time", None, log, "--split has no effect"),
+        (None, 0.2, log, "--test-share has no effect"),
+        ("tim", None, None, "did you mean 'time'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            judging.parts(None if train else log, train, train, None, kind, share, 0, COLUMNS, say=None)
+
+
+def test_a_comparison_in_which_all_fail_is_an_error_after_it_was_delivered(
+    csv_log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = parts(csv_log, None, None)
+    recipes = recipes_of(["popularity"], ["popularity.half_life_days=1"], 0)
+    untimed = replace(split, train=replace(split.train, times=None))
+    found = judging.compare(recipes, untimed, k=5, metrics=["ndcg"], negatives=None, seed=0, quiet=True)
+    written: list[str] = []
+    with pytest.raises(MatweaveError, match="every method failed"):
+        judging.deliver(
+            found, split, json_to="x", report=None, write_json=lambda value, to: written.append(to)
+        )
+    assert written == ["x"]
+    assert "popularity failed" in capsys.readouterr().out
+
+
+def test_a_terminal_gets_a_leaderboard_no_wider_than_itself(
+    csv_log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = ["ndcg", "recall", "precision", "mrr", "coverage"]
+    found = judging.compare(
+        recipes_of(["popularity"], [], 0),
+        parts(csv_log, None, None),
+        k=10,
+        metrics=metrics,
+        negatives=None,
+        seed=0,
+        quiet=True,
+    )
+    judging.show(found)
+    assert len(capsys.readouterr().out.splitlines()[0]) > 80
+    monkeypatch.setattr(judging.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    judging.show(found)
+    assert all(
+        len(line) <= 80
+        for line in capsys.readouterr().out.splitlines()
+        if "@10" in line and "±" not in line and ";" not in line
+    )

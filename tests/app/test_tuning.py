@@ -63,3 +63,20 @@ def test_without_optuna_the_pip_line_is_given(log: mw.Interactions, monkeypatch:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtra, match=r"matweave\[tune\]"):
         tuned(log, "ease", [], 1)
+
+
+def test_ctrl_c_in_a_fit_ends_the_search_with_the_best_so_far(
+    log: mw.Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fits = mw.ImplicitALS.fit, []
+
+    def cut_the_third(self: mw.ImplicitALS, train: mw.Interactions, **given: object) -> object:
+        fits.append(self)
+        return real(self, train, watch=lambda state, total: len(fits) == 3)
+
+    monkeypatch.setattr(mw.ImplicitALS, "fit", cut_the_third)
+    found = tuned(log, "implicit_als", ["epochs=2"], 9)
+    assert found["trials"] == 2
+    fits[:] = [None, None]  # the very first fit is cut
+    with pytest.raises(KeyboardInterrupt):
+        tuned(log, "implicit_als", ["epochs=2"], 9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import matweave as mw
 from matweave.app import verbs
 from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId
 from matweave.factor.checkpoint import Checkpoint, fingerprint
-from matweave.factor.loop import FitState
+from matweave.factor.loop import FitState, Watch
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +123,64 @@ def test_a_folder_of_somebody_else_is_refused_before_the_work(
     with pytest.raises(ArtifactError, match=r"holds other files \(thesis\.txt\)"):
         verbs.fit(mw.Popularity(), log, tmp_path, quiet=True)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_checkpoints_of_another_program_are_never_deleted(log: mw.Interactions, tmp_path: Path) -> None:
+    theirs = tmp_path / "model" / "checkpoint" / "epoch1.pt"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+    with pytest.raises(ArtifactError, match="holds other files"):
+        verbs.fit(mw.Popularity(), log, tmp_path / "model", quiet=True)
+    assert theirs.exists()
+
+
+def test_an_interrupted_fit_goes_on_from_its_last_epoch(
+    log: mw.Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Rare(Checkpoint):  # never due
+        def __call__(self, state: FitState, epochs: int) -> bool | None:
+            return None
+
+    monkeypatch.setattr(verbs, "Checkpoint", Rare)
+
+    @contextmanager
+    def stop_at_three(title: str, *, quiet: bool = False) -> Iterator[Watch]:
+        yield lambda state, total: state.epoch == 3
+
+    recipe = mw.ImplicitALS(rank=4, epochs=5, tolerance=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(verbs, "epochs", stop_at_three)
+        cut = verbs.fit(recipe, log, tmp_path / "m", quiet=True)
+    assert cut.unfinished
+    done = verbs.fit(recipe, log, tmp_path / "m", resume=True, quiet=True)
+    assert (done.resumed_at, done.model.history.epoch) == (3, 5)
+
+
+def test_a_run_killed_in_its_first_checkpoint_is_told_as_one_without(
+    log: mw.Interactions, tmp_path: Path
+) -> None:
+    (tmp_path / "m" / "checkpoint").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="neither a checkpoint nor a model"):
+        verbs.fit(mw.ImplicitALS(), log, tmp_path / "m", resume=True, quiet=True)
+
+
+def test_dropping_a_checkpoint_is_told(
+    log: mw.Interactions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = mw.BiasedMF(rank=4, epochs=2)
+    states: list[FitState] = []
+
+    def keep(state: FitState, epochs: int) -> None:
+        states.append(state)
+
+    recipe.fit(log, watch=keep)
+    Checkpoint(folder=tmp_path / "checkpoint", fingerprint="another").write(states[-1])
+    verbs.fit(recipe, log, tmp_path, quiet=True)
+    assert "unfinished run" in capsys.readouterr().err
+
+
+def test_all_unknown_ids_are_named_and_an_empty_history_is_refused(folder: Path) -> None:
+    with pytest.raises(UnknownId, match=r"2 of 3 ids .*'x', 'y'"):
+        verbs.ids_of(mw.load(folder).users, ["x", "user-00001", "y"])
+    with pytest.raises(ConfigError, match="names no item"):
+        verbs.recommend(folder, users=None, history=[], k=3, exclude=[], seen=False)

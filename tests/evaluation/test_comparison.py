@@ -258,3 +258,20 @@ def test_json_of_one_user_says_null():
 )
 def test_settings_are_what_json_can_hold(value, wanted):
     assert plain(value) == wanted
+
+
+def test_ctrl_c_keeps_what_was_judged(split):
+    @dataclass(frozen=True)
+    class Interrupted:
+        def fit(self, train, *, validate=None, watch=None, resume=None):
+            if len(train) == len(split.train):  # not while kernels are compiled on a scrap
+                raise KeyboardInterrupt
+            return Scores(test=split.test).fit(train)
+
+    recipes = {"first": Scores(test=split.test), "cut": Interrupted(), "never": Scores(test=split.test)}
+    found = compare(recipes, split, metrics=["ndcg@10"])
+    assert found.interrupted
+    assert [r.name for r in found.results if r.evaluation] == ["first"]
+    assert {r.error for r in found.results[1:]} == {"interrupted before it was judged"}
+    with pytest.raises(KeyboardInterrupt):
+        compare({"cut": Interrupted()}, split, metrics=["ndcg@10"])

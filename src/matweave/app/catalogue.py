@@ -38,15 +38,23 @@ def method(name: str) -> type:
 
     Raises ConfigError with the nearest name.
     """
-    plain = name.strip().replace("-", "_").casefold()
     for known, recipe in METHODS.items():
-        if plain in (known, recipe.__name__.casefold()):
+        if method_is(known, name):
             return recipe
     raise ConfigError(
         f"unknown method {name!r}{nearest(name, METHODS)}",
         where="methods",
         mend=f"use one of: {', '.join(METHODS)}",
     )
+
+
+def method_is(known: str, name: str) -> bool:
+    """Whether a name as typed means a method of the table.
+
+    >>> method_is("biased_mf", "BiasedMF"), method_is("biased_mf", "biased-mf"), method_is("ease", "eas")
+    (True, True, False)
+    """
+    return name.strip().replace("-", "_").casefold() in (known, METHODS[known].__name__.casefold())
 
 
 def name_of(recipe: type) -> str:
@@ -70,6 +78,7 @@ def recipes_of(names: list[str], settings: list[str], seed: int) -> dict[str, An
     problems = []
     for text in settings:
         owner, dot, rest = text.partition(".")
+        owner = next((known for known in kinds if method_is(known, owner)), owner)
         if not dot or "=" in owner:
             problems.append(f"{text!r} is not METHOD.NAME=VALUE")
         elif owner not in per:

@@ -5,6 +5,7 @@ progress and remarks to stderr, and an error is one screen with exit code 2.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,8 +89,9 @@ def fit(
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
     done = verbs.fit(recipe, data, out, valid=valid, metric=metric, resume=resume, quiet=quiet)
     past = done.model.history
+    epoch = f", epoch {past.epoch}" if past.epoch else ""
     tail = f", objective {past.objective[-1]:.6g}" if past.objective else ""
-    print(f"{done.model.method}: {past.stopped}, epoch {past.epoch}, {past.seconds:.2f} s{tail}")
+    print(f"{done.model.method}: {past.stopped}{epoch}, {past.seconds:.2f} s{tail}")
     print(f"model: {out}")
     if done.unfinished:
         say(
@@ -112,10 +114,13 @@ def compare(
     negatives: Annotated[
         Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")
     ] = None,
-    split: Annotated[str, typer.Option(help="time, leave-last, random or by-user.")] = "time",
+    split: Annotated[
+        str | None, typer.Option(help="time (the default), leave-last, random or by-user.")
+    ] = None,
     test_share: Annotated[
-        float, typer.Option(min=0.001, max=0.9, help="Share of rows (or users) to test on.")
-    ] = 0.1,
+        float | None,
+        typer.Option(min=0.001, max=0.9, help="Share of rows (or users) to test on; default 0.1."),
+    ] = None,
     k: o.K = 10,
     metrics: o.Metrics = None,
     settings: o.Settings = None,
@@ -131,11 +136,15 @@ def compare(
     report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML report.")] = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Fit several methods on one split and judge them side by side, with intervals and paired tests."""
+    """Fit several methods on one split and judge them side by side, with intervals and paired tests.
+
+    Ctrl-C cuts the fit under way short and goes on with the next method; twice, it shows what was judged so far.
+    """
     from matweave.app import judging
     from matweave.app.catalogue import recipes_of
 
     set_threads(threads)
+    o.refuse_unwritable(json_to, report)
     recipes = recipes_of(o.comma(methods), settings or [], seed)
     columns = dict(
         user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows
@@ -147,6 +156,8 @@ def compare(
         recipes, parts, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed, quiet=quiet
     )
     judging.deliver(found, parts, json_to=json_to, report=report, write_json=_write_json)
+    if found.interrupted:
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -174,9 +185,12 @@ def evaluate(
     from matweave.factor.storage import load
 
     set_threads(threads)
+    o.refuse_unwritable(json_to)
     model = load(folder)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
-    found = judging.evaluate(model, data, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed)
+    found = judging.evaluate(
+        model, data, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed, quiet=quiet
+    )
     judging.deliver_evaluation(found, model, json_to=json_to, write_json=_write_json)
 
 
@@ -186,7 +200,10 @@ def recommend(
     user: Annotated[list[str] | None, typer.Option("--user", help="A user id; may be repeated.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every user of the training log.")] = False,
     history: Annotated[
-        str | None, typer.Option(help="A stranger's items: i1,i2 or i1=5,i2=3 with values.")
+        str | None,
+        typer.Option(
+            help='A stranger\'s items: i1,i2 or i1=5,i2=3 with values; "a,b" where an id has a comma.'
+        ),
     ] = None,
     k: o.K = 10,
     exclude: Annotated[str | None, typer.Option(help="Item ids never to give, comma-separated.")] = None,
@@ -206,6 +223,7 @@ def recommend(
             where="matweave recommend",
             mend="for example --user 42, or --history 10,20",
         )
+    o.refuse_unwritable(out)
     table = verbs.recommend(
         folder,
         users=user,
@@ -255,9 +273,11 @@ def tune(
     quiet: o.Quiet = False,
 ) -> None:
     """Search settings on a validation part (extra `tune`); the test part of a later compare stays unseen."""
-    from matweave.app.tuning import search
+    from matweave.app.tuning import search, searcher
 
     set_threads(threads)
+    searcher()  # before the log is read
+    o.refuse_unwritable(json_to)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
     found = search(
         method,
@@ -273,9 +293,15 @@ def tune(
     if json_to:
         _write_json(found, json_to)
     if json_to != "-":
-        best = " ".join(f"--set {name}={value}" for name, value in found["settings"].items())
+        words = ["matweave", "fit", found["method"], str(log)]
+        for name, column in (("user", user), ("item", item), ("value", value), ("time", time)):
+            words += [] if column is None else [f"--{name}", column]
+        words += [] if duplicates == "last" else ["--duplicates", duplicates]
+        words += [] if on_bad_rows == "error" else ["--on-bad-rows", on_bad_rows]
+        for name, chosen in found["settings"].items():
+            words += ["--set", f"{name}={chosen}"]
         print(f"{found['metric']} {found['value']:.4f} on validation, best of {found['trials']} trials")
-        print(f"matweave fit {found['method']} {log} {best} --out DIR")
+        print(shlex.join(words), "--out DIR")
 
 
 data_app = typer.Typer(help="Public data sets: list them, get them.", no_args_is_help=True)

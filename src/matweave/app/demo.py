@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from matweave.app.catalogue import recipes_of
-from matweave.app.judging import compare
+from matweave.app.judging import compare, show
 from matweave.app.progress import say
 from matweave.data.simulate import Simulated, simulate_log
 from matweave.data.split import split_by_time
@@ -52,7 +52,7 @@ def run(
         negatives=None,
         seed=seed,
     )
-    print(found)
+    show(found)
     winner = found.results[0]
     if winner.model is None:
         raise MatweaveError(

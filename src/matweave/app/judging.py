@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, final
 
 from matweave.app.catalogue import method, name_of
 from matweave.app.options import read
 from matweave.app.progress import epochs, say
+from matweave.app.verbs import check_split
 from matweave.app.verbs import split as split_of
 from matweave.data.given import Candidates, read_negatives
 from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_given
-from matweave.errors import ConfigError
+from matweave.errors import ConfigError, MatweaveError
 from matweave.evaluation import comparison
 from matweave.evaluation import evaluate as evaluating
+from matweave.evaluation.leaderboard import WIDTH, as_text
 from matweave.evaluation.machine import versions
 from matweave.factor.forms import Recommender
 from matweave.factor.loop import Watch
@@ -30,14 +34,18 @@ def parts(
     train: Path | None,
     test: Path | None,
     valid: Path | None,
-    kind: str,
-    share: float,
+    kind: str | None,
+    share: float | None,
     seed: int,
     columns: Mapping[str, Any],
     *,
     say: Say,
 ) -> Split:
-    """The split of one log, or of given files; exactly one of the two must be asked for."""
+    """The split of one log, or of given files; exactly one of the two must be asked for.
+
+    kind: one of the four, None for "time". share: of rows or users to test on, None for 0.1. Either is refused
+    where it would have no effect, before anything is read.
+    """
     given = train is not None or test is not None or valid is not None
     if (log is not None) == given or (given and (train is None or test is None)):
         raise ConfigError(
@@ -45,6 +53,19 @@ def parts(
             where="matweave compare",
             mend="for example: matweave compare ratings.csv, or --train a.csv --test b.csv",
         )
+    idle = [
+        f"--{name} has no effect {where}"
+        for name, value, where in (
+            ("split", kind if given else None, "where --train and --test give the parts"),
+            ("test-share", share if given else None, "where --train and --test give the parts"),
+            ("test-share", share if kind == "leave-last" else None, "on leave-last: one row of each user"),
+        )
+        if value is not None
+    ]
+    if idle:
+        raise ConfigError("\n".join(dict.fromkeys(idle)), where="matweave compare", mend="leave it out")
+    kind, share = kind or "time", 0.1 if share is None else share
+    check_split(kind)
     if train is not None and test is not None:
         logs = [read(path, **columns, say=say) for path in (train, test)]
         check = None if valid is None else read(valid, **columns, say=say)
@@ -95,6 +116,11 @@ def compare(
         )
 
 
+def show(found: comparison.Comparison) -> None:
+    """Print the leaderboard, as wide as the terminal; elsewhere as wide as it likes to be."""
+    print(as_text(found, min(WIDTH, get_terminal_size().columns)) if sys.stdout.isatty() else found)
+
+
 def deliver(
     found: comparison.Comparison,
     split: Split,
@@ -105,7 +131,7 @@ def deliver(
 ) -> None:
     """Print the leaderboard, unless JSON goes to stdout; write what was asked for."""
     if json_to != "-":
-        print(found)
+        show(found)
     if json_to:
         write_json(found.as_json(), json_to)
     if report is not None:
@@ -113,6 +139,12 @@ def deliver(
 
         write_report(found, report)
         say(f"report: {report}")
+    if not any(result.evaluation for result in found.results):
+        raise MatweaveError(
+            "every method failed, each for the reason above",
+            where="matweave compare",
+            mend="mend the first of them and try again",
+        )
 
 
 def evaluate(
@@ -123,9 +155,10 @@ def evaluate(
     metrics: Sequence[str],
     negatives: Path | None,
     seed: int,
+    quiet: bool = False,
 ) -> evaluating.Evaluation:
     """Judge a saved model on a test log."""
-    lists = candidates_of(negatives, model, test, say=None)
+    lists = candidates_of(negatives, model, test, say=None if quiet else say)
     return evaluating.evaluate(model, test, k=k, metrics=metrics or None, candidates=lists, seed=seed)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from matweave import artifact
 from matweave.data.interactions import Interactions
 from matweave.data.read import read_interactions
 
@@ -63,5 +65,17 @@ def read(
 
 
 def comma(text: str | None) -> list[str]:
-    """Comma-separated words; surrounding blanks and empty words are nothing."""
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
+    """Comma-separated words; surrounding blanks and empty words are nothing, and quotes hold commas together.
+
+    >>> comma('10, "Paris, Texas",,12')
+    ['10', 'Paris, Texas', '12']
+    """
+    words = next(csv.reader([(text or "").replace("\n", " ")], skipinitialspace=True), [])
+    return [word.strip() for word in words if word.strip()]
+
+
+def refuse_unwritable(*paths: Path | str | None) -> None:
+    """Refuse results that could not be written, before the work that makes them; None and - are no files."""
+    for path in paths:
+        if path is not None and str(path) != "-":
+            artifact.refuse_unwritable(path)

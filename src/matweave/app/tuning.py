@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from dataclasses import replace
 from typing import Any
@@ -34,10 +35,7 @@ def search(
     Trial 0 is the method's own defaults, so the answer is never worse than them. A failed trial is told and
     skipped. Ctrl-C ends the search with the best so far.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise missing_extra("tune", "optuna", "matweave tune") from error
+    optuna = searcher()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = name_of(method(name))
     metric = metric or ("rmse" if name in RATING_METHODS else "ndcg@10")
@@ -62,7 +60,10 @@ def search(
             row: dict[str, Any] = {"trial": len(history), "settings": settings}
             start = time.perf_counter()
             try:
-                value = check.measure(replace(base, **settings).fit(train))
+                model = replace(base, **settings).fit(train)
+                if model.history.stopped == "interrupted":  # a fit takes the first Ctrl-C for itself
+                    raise KeyboardInterrupt
+                value = check.measure(model)
                 row["value"] = -value if metric in LOWER_IS_BETTER else value
                 study.tell(trial, value)
             except MatweaveError as error:
@@ -76,7 +77,9 @@ def search(
         say("interrupted; the best so far is kept")
     good = [row for row in history if "value" in row]
     if not good:
-        why = history[0]["error"] if history else "no trial ended"
+        if not history:
+            raise KeyboardInterrupt  # stopped before there was anything to keep
+        why = history[0]["error"]
         raise ConfigError(
             f"no trial of {name} ended well: {why}", where="tune", mend="mend that and try again"
         )
@@ -93,6 +96,14 @@ def search(
         "failed": len(history) - len(good),
         "history": history,
     }
+
+
+def searcher() -> Any:
+    """The optuna module; MissingExtra where it is not installed."""
+    try:
+        return importlib.import_module("optuna")
+    except ImportError as error:
+        raise missing_extra("tune", "optuna", "matweave tune") from error
 
 
 def _defaults(base: Any, space: Space) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import pyarrow.parquet as parquet
 
 from matweave.app.catalogue import RATING_METHODS, name_of
 from matweave.app.progress import epochs, say
-from matweave.artifact import read_card, refuse_foreign, save, write_atomically
+from matweave.artifact import read_card, refuse_foreign, refuse_unwritable, save, write_atomically
 from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_by_time, split_by_user, split_leave_last_out, split_randomly
-from matweave.errors import ArtifactError, ConfigError, DataError, nearest
+from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId, listed, nearest
 from matweave.evaluation.evaluate import validation
 from matweave.factor.checkpoint import Checkpoint, fingerprint
 from matweave.factor.forms import Recommender
@@ -53,7 +53,9 @@ def fit(
     resume: go on from the checkpoint of a run with the same recipe and log; the result is the same as if
     it had never been killed. Without one in `out`, or with a finished model there, it says so.
     """
-    refuse_foreign(out)  # before the work, not after it
+    for folder in (out, out / "checkpoint"):  # before the work, not after it
+        refuse_foreign(folder)
+    refuse_unwritable(out, folder=True)
     train, check = log, None
     name = name_of(type(recipe))
     if valid:
@@ -65,15 +67,25 @@ def fit(
         say(f"{out} already holds this very fit, finished; nothing to resume")
         return Fitted(model=state, folder=out, resumed_at=state.history.epoch, unfinished=False)
     title = f"{name} (resumed at epoch {state.epoch})" if state else name
-    with epochs(title, quiet=quiet) as show:
+    last = state
+    try:
+        with epochs(title, quiet=quiet) as show:
 
-        def watch(now: FitState, total: int) -> bool | None:
-            checkpoint(now, total)
-            return show(now, total)
+            def watch(now: FitState, total: int) -> bool | None:
+                nonlocal last
+                last = now
+                checkpoint(now, total)
+                return show(now, total)
 
-        model = recipe.fit(train, validate=check, watch=watch, resume=state)
-    model_saved(model, out, mark)
+            model = recipe.fit(train, validate=check, watch=watch, resume=state)
+    except KeyboardInterrupt:
+        if checkpoint.exists:
+            say(f"stopped at once; add --resume to go on from the checkpoint in {out}")
+        raise
     unfinished = model.history.stopped == "interrupted"
+    if unfinished and last is not None:
+        checkpoint.write(last)
+    model_saved(model, out, mark)
     if not unfinished:
         checkpoint.remove()
     return Fitted(model=model, folder=out, resumed_at=state.epoch if state else 0, unfinished=unfinished)
@@ -98,9 +110,11 @@ def model_saved(model: Recommender, out: Path, mark: str) -> None:
 
 def _start(checkpoint: Checkpoint, out: Path, mark: str, resume: bool) -> FitState | Recommender | None:
     if not resume:
+        if checkpoint.exists:
+            say(f"starting anew: the checkpoint of an unfinished run in {out} is dropped")
         checkpoint.remove()
         return None
-    if checkpoint.folder.exists():
+    if checkpoint.exists:
         state = checkpoint.read()
         say(f"resuming from {checkpoint.folder} after epoch {state.epoch}")
         return state
@@ -125,19 +139,24 @@ def split(
     log: Interactions, kind: str, *, test: float, valid: float, seed: int, test_users: int | float
 ) -> Split:
     """One of the four splits, by the name it has at the doors."""
+    check_split(kind)
     if kind == "time":
         return split_by_time(log, test=test, valid=valid)
     if kind == "leave-last":
         return split_leave_last_out(log, valid=1 if valid else 0)
     if kind == "random":
         return split_randomly(log, test=test, valid=valid, seed=seed)
-    if kind == "by-user":
-        return split_by_user(log, test_users=test_users, valid_users=test_users if valid else 0, seed=seed)
-    raise ConfigError(
-        f"unknown split {kind!r}{nearest(kind, SPLITS)}",
-        where="--split",
-        mend=f"use one of: {', '.join(SPLITS)}",
-    )
+    return split_by_user(log, test_users=test_users, valid_users=test_users if valid else 0, seed=seed)
+
+
+def check_split(kind: str) -> None:
+    """Raise ConfigError for a split that is none of the four."""
+    if kind not in SPLITS:
+        raise ConfigError(
+            f"unknown split {kind!r}{nearest(kind, SPLITS)}",
+            where="--split",
+            mend=f"use one of: {', '.join(SPLITS)}",
+        )
 
 
 def recommend(
@@ -159,6 +178,8 @@ def recommend(
         return model.recommend(
             None if users is None else ids_of(model.users, users), k, exclude=never, seen=seen
         )
+    if not history:
+        raise ConfigError("the history names no item", where="--history", mend="for example --history 10,20")
     items, values = _history(history)
     return model.recommend_for(ids_of(model.items, items), k, values=values, exclude=never, seen=seen)
 
@@ -174,8 +195,15 @@ def ids_of(vocabulary: Any, texts: Sequence[str]) -> list[Any]:
     if not texts:
         return []
     codes, known = vocabulary.encode_text(list(texts))
-    if not known.all():
-        vocabulary.code(next(t for t, k in zip(texts, known, strict=True) if not k))
+    unknown = [text for text, there in zip(texts, known, strict=True) if not there]
+    if len(unknown) == 1:
+        vocabulary.code(unknown[0])  # raises, naming the nearest id
+    if unknown:
+        raise UnknownId(
+            f"{len(unknown)} of {len(texts)} ids were not in the training log: {listed(unknown)}",
+            where=f"a vocabulary of {len(vocabulary):,} ids",
+            mend="use ids of the training log; a new user is served by --history",
+        )
     return vocabulary.decode(codes).to_pylist()
 
 

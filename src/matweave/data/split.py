@@ -273,7 +273,7 @@ def _times(log: Interactions, where: str) -> np.ndarray:
         raise DataError(
             "the log has no times",
             where=where,
-            mend="name its time column when reading, or use split_randomly",
+            mend="name its time column when reading (--time), or split at random (split_randomly, --split random)",
         )
     return log.times
 

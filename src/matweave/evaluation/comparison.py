@@ -56,7 +56,10 @@ class Result:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Results, best first by the first metric; failed methods last."""
+    """Results, best first by the first metric; failed methods last.
+
+    interrupted: Ctrl-C ended it before every method was judged.
+    """
 
     results: tuple[Result, ...]
     metrics: tuple[str, ...]
@@ -64,6 +67,7 @@ class Comparison:
     protocol: str
     k: int
     seed: int
+    interrupted: bool = False
 
     def __str__(self) -> str:
         from matweave.evaluation.leaderboard import as_text
@@ -101,7 +105,8 @@ def compare(
     """Fit every recipe on split.train, with early stopping on split.valid where there is one, and judge on split.test.
 
     recipes: name -> recipe. A method that fails is told as failed, and the others go on. progress(name) gives a
-    watcher of that method's epochs. The other arguments are those of `evaluate`.
+    watcher of that method's epochs. The other arguments are those of `evaluate`. Ctrl-C cuts an iterative fit short,
+    judges it as it is and goes on; pressed twice, or elsewhere, it ends the comparison with the methods judged so far.
 
     Raises ConfigError for no recipes or unknown metrics.
 
@@ -115,10 +120,20 @@ def compare(
         raise ConfigError("no methods to compare", where="compare", mend="name at least one method")
     names = [one.name for one in asked_for(metrics, None, split.test, candidates, k)]
     _ = split.train.by_user, split.train.by_item  # built once, and charged to no method
-    results = []
+    results: list[Result] = []
+    interrupted = False
     for name, recipe in recipes.items():
+        with suppress(KeyboardInterrupt):
+            if not interrupted:
+                results.append(
+                    _judged(name, recipe, split, names, k, candidates, threshold, seed, resamples, progress)
+                )
+                continue
+        if not any(result.evaluation for result in results):
+            raise KeyboardInterrupt  # nothing was judged that could be kept
+        interrupted, untried = True, "interrupted before it was judged"
         results.append(
-            _judged(name, recipe, split, names, k, candidates, threshold, seed, resamples, progress)
+            Result(name=name, settings=settings_of(recipe), seconds=0.0, peak_mb=0.0, error=untried)
         )
     if not metrics:  # of the defaults, only what some method has
         names = [
@@ -134,6 +149,7 @@ def compare(
         protocol=max(protocols, key=len, default="none"),
         k=k,
         seed=seed,
+        interrupted=interrupted,
     )
 
 

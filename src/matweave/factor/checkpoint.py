@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
-from matweave.artifact import load, save
+from matweave.artifact import CARD, load, remove, save
 from matweave.config import settings_of
 from matweave.data.interactions import Interactions
 from matweave.errors import ArtifactError
@@ -37,7 +36,8 @@ class Stored:
 class Checkpoint:
     """A watcher that writes the state to `folder` after an epoch, so often that it costs a tenth at most.
 
-    The first epoch is always written, and the last one too, so that an interrupted fit can go on.
+    The first epoch is always written, and the last one too; a fit that ends in between is for the caller to
+    `write`, so that it can go on where it was.
     """
 
     folder: Path
@@ -70,8 +70,13 @@ class Checkpoint:
         return stored.state
 
     def remove(self) -> None:
-        """Forget the checkpoint, after the model itself is safe."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget the checkpoint, after the model itself is safe; files that are not ours stay."""
+        remove(self.folder)
+
+    @property
+    def exists(self) -> bool:
+        """Whether one was written whole: a run killed during its first leaves a folder without a card."""
+        return (self.folder / CARD).exists()
 
 
 def fingerprint(recipe: Any, *logs: Interactions | None) -> str:
