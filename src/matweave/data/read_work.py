@@ -131,15 +131,15 @@ def run(job: Job) -> None:
 def _work(job: Job, worker: int) -> None:
     buffer = Buffer()
     out: p.Output | None = None
-    while not job.stopped and (piece := job.source.take(buffer)) is not None:
-        most = (piece.end - piece.start) // (len(job.layout.roles) + 1) + 1
-        if out is None or out.spans.shape[1] < most:
-            out = _output(most)
-        try:
+    try:
+        while not job.stopped and (piece := job.source.take(buffer)) is not None:
+            most = (piece.end - piece.start) // (len(job.layout.roles) + 1) + 1
+            if out is None or out.spans.shape[1] < most:
+                out = _output(most)
             job.rows.add(_parse(job, worker, buffer, piece, out))
-        except BaseException:
-            job.stopped = True
-            raise
+    except BaseException:
+        job.stopped = True  # an error or Ctrl-C ends the other workers after the piece that they are at
+        raise
 
 
 def _output(rows: int) -> p.Output:
