@@ -7,8 +7,13 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+
+import numpy  # noqa: F401  its BLAS is told below
+import scipy.linalg  # noqa: F401
+from threadpoolctl import threadpool_info
 
 PACKAGES = ("matweave", "numpy", "scipy", "numba", "pyarrow")
 
@@ -35,7 +40,7 @@ def run_all(main_file: str) -> None:
     out.parent.mkdir(exist_ok=True)
     failed = []
     with out.open("w") as kept:
-        for line in [json.dumps(machine())]:
+        for line in [json.dumps(machine(env))]:
             print(line, flush=True)
             kept.write(line + "\n")
         for name in asked:
@@ -55,7 +60,7 @@ def run_all(main_file: str) -> None:
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
 
 
-def machine() -> dict[str, object]:
+def machine(env: Mapping[str, str] = os.environ) -> dict[str, object]:
     """What the figures below it were measured on."""
     return {
         "machine": platform.machine(),
@@ -64,11 +69,10 @@ def machine() -> dict[str, object]:
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
-        "blas": {
-            k: v
-            for k, v in os.environ.items()
-            if k.startswith(("OPENBLAS", "OMP", "MKL", "MATWEAVE_THREADS"))
+        "variables": {
+            k: v for k, v in env.items() if k.startswith(("OPENBLAS", "OMP", "MKL", "MATWEAVE_THREADS"))
         },
+        "blas": [f"{b['internal_api']} {b['version']} {b.get('architecture')}" for b in threadpool_info()],
     }
 
 
