@@ -33,8 +33,9 @@ FAILURES = (MatweaveError, MemoryError, np.linalg.LinAlgError)  # of one method:
 class Result:
     """One method of a comparison.
 
-    seconds: of the fit alone, kernels compiled at first use included. peak_mb: largest resident size of the process during it. p_values: metric -> two-sided
-    p against the best method of that metric, Holm-corrected; the best itself and set-wide numbers have none.
+    seconds: of the fit alone; kernels were compiled before. peak_mb: largest resident size of the process during it.
+    p_values: metric -> two-sided p against the best method of that metric, Holm-corrected; the best itself and
+    set-wide numbers have none.
     error: why the method failed; then there is no evaluation and no model.
     """
 
