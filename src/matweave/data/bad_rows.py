@@ -95,7 +95,7 @@ class BadRowList:
                 ]
             ),
             where=where,
-            mend="correct them, or leave them out with on_bad_rows='drop', which counts and tells them",
+            mend="correct them, or leave them out with on_bad_rows='drop' (--on-bad-rows drop), which counts and tells them",
         )
 
 

@@ -247,7 +247,9 @@ def _judge_bad(path: Path, bad: _Bad, good: int, on_bad_rows: str) -> list[str]:
         return [f"dropped: {told}"]
     named = "\n".join(f"  line {n}: {kind}" for n, kind in bad[:10])
     raise BadRows(
-        f"{told}\n{named}", where=str(path), mend='correct the lines, or drop them with on_bad_rows="drop"'
+        f"{told}\n{named}",
+        where=str(path),
+        mend='correct the lines, or drop them with on_bad_rows="drop" (--on-bad-rows drop)',
     )
 
 

@@ -121,7 +121,7 @@ def choose(
         raise DataError(
             "\n".join([*problems, f"the columns are {listed(names, 40)}"]),
             where=where,
-            mend="say them: " + ", ".join(f"{role}=NAME" for role in ROLES),
+            mend="say them: " + ", ".join(f"{role}=NAME" for role in ROLES) + " (--user NAME and so on)",
         )
     user, item = places["user"], places["item"]
     assert user is not None
