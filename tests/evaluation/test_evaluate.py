@@ -190,3 +190,10 @@ def test_a_threshold_holds_for_evaluation_and_validation(split, model):
     assert all_rows != high
     measures = [mw.validation(split.test, metric="recall@5", threshold=t).measure(model) for t in (None, 4)]
     assert measures == pytest.approx([all_rows, high])
+
+
+def test_a_threshold_is_refused_where_candidates_are_given(split):
+    model = mw.Popularity().fit(split.train)
+    given = draw_candidates(split.train, split.test, 5, seed=0)
+    with pytest.raises(ConfigError, match="threshold has no meaning"):
+        mw.evaluate(model, split.test, k=3, candidates=given, threshold=3.0)

@@ -111,6 +111,11 @@ def test_evaluate_and_compare_as_json_and_report(home: Path) -> None:
     assert "<html" in page
     judged = json.loads(run("evaluate", "model", "later.csv", "--json", "-", cwd=home).stdout)
     assert "ndcg@10" in judged["results"][0]["metrics"]
+    liked = json.loads(
+        run("evaluate", "model", "later.csv", "--threshold", 4, "--json", "-", cwd=home).stdout
+    )
+    rows = [found["results"][0]["counts"]["test rows judged"] for found in (judged, liked)]
+    assert 0 < rows[1] < rows[0]
     again = run("evaluate", "model", "earlier.csv", cwd=home, expect=2).stderr
     assert "in the training log already" in again
 

@@ -123,6 +123,7 @@ def compare(
     ] = None,
     k: o.K = 10,
     metrics: o.Metrics = None,
+    threshold: o.Threshold = None,
     settings: o.Settings = None,
     user: o.User = None,
     item: o.Item = None,
@@ -153,7 +154,14 @@ def compare(
         log, train, test, valid, split, test_share, seed, columns, say=None if quiet else say
     )
     found = judging.compare(
-        recipes, parts, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed, quiet=quiet
+        recipes,
+        parts,
+        k=k,
+        metrics=o.comma(metrics),
+        negatives=negatives,
+        threshold=threshold,
+        seed=seed,
+        quiet=quiet,
     )
     judging.deliver(found, parts, json_to=json_to, report=report, write_json=_write_json)
     if found.interrupted:
@@ -166,6 +174,7 @@ def evaluate(
     log: Annotated[Path, typer.Argument(help="The test log.", metavar="LOG")],
     k: o.K = 10,
     metrics: o.Metrics = None,
+    threshold: o.Threshold = None,
     negatives: Annotated[
         Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")
     ] = None,
@@ -189,7 +198,14 @@ def evaluate(
     model = load(folder)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
     found = judging.evaluate(
-        model, data, k=k, metrics=o.comma(metrics), negatives=negatives, seed=seed, quiet=quiet
+        model,
+        data,
+        k=k,
+        metrics=o.comma(metrics),
+        negatives=negatives,
+        threshold=threshold,
+        seed=seed,
+        quiet=quiet,
     )
     judging.deliver_evaluation(found, model, json_to=json_to, write_json=_write_json)
 

@@ -99,6 +99,7 @@ def compare(
     metrics: Sequence[str],
     negatives: Path | None,
     seed: int,
+    threshold: float | None = None,
     quiet: bool = False,
 ) -> comparison.Comparison:
     """Fit and judge every recipe on the split, with progress on stderr."""
@@ -112,7 +113,14 @@ def compare(
 
     with _Watchers(quiet) as watchers:
         return comparison.compare(
-            recipes, split, k=k, metrics=metrics or None, candidates=lists, seed=seed, progress=progress
+            recipes,
+            split,
+            k=k,
+            metrics=metrics or None,
+            candidates=lists,
+            threshold=threshold,
+            seed=seed,
+            progress=progress,
         )
 
 
@@ -155,11 +163,14 @@ def evaluate(
     metrics: Sequence[str],
     negatives: Path | None,
     seed: int,
+    threshold: float | None = None,
     quiet: bool = False,
 ) -> evaluating.Evaluation:
     """Judge a saved model on a test log."""
     lists = candidates_of(negatives, model, test, say=None if quiet else say)
-    return evaluating.evaluate(model, test, k=k, metrics=metrics or None, candidates=lists, seed=seed)
+    return evaluating.evaluate(
+        model, test, k=k, metrics=metrics or None, candidates=lists, threshold=threshold, seed=seed
+    )
 
 
 def deliver_evaluation(

@@ -39,6 +39,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Metrics = Annotated[
     str | None, typer.Option("--metrics", help="Comma-separated, for example ndcg@10,recall@20,coverage@10.")
 ]
+Threshold = Annotated[
+    float | None, typer.Option(help="Only test rows of at least this value are relevant to ranking.")
+]
 Model = Annotated[Path, typer.Argument(help="The folder of a fitted model.", metavar="DIR")]
 
 

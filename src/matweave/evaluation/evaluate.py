@@ -81,6 +81,12 @@ def evaluate(
     (['ndcg@5', 'coverage@5'], 'full ranking')
     """
     began = time.perf_counter()
+    if candidates is not None and threshold is not None:
+        raise ConfigError(
+            "a threshold has no meaning for given candidates: their targets are what is relevant",
+            where="evaluate",
+            mend="leave the threshold out, or rank in full",
+        )
     asked = asked_for(metrics, model, test, candidates, k)
     ranked = [one for one in asked if one.metric.name not in RATINGS]
     rated = [one for one in asked if one.metric.name in RATINGS]

@@ -64,6 +64,7 @@ def notes(found: Comparison) -> list[str]:
         if result.model is not None and result.model.history.stopped == "interrupted":
             lines.append(f"{result.name} was interrupted after epoch {result.model.history.epoch}")
         skipped = result.evaluation.skipped if result.evaluation else {}
+        skipped = {metric: why for metric, why in skipped.items() if metric in found.metrics}
         for why in dict.fromkeys(skipped.values()):
             metrics = ", ".join(metric for metric, reason in skipped.items() if reason == why)
             lines.append(f"{result.name} has no {metrics}: {why}")
