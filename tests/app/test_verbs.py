@@ -184,3 +184,11 @@ def test_all_unknown_ids_are_named_and_an_empty_history_is_refused(folder: Path)
         verbs.ids_of(mw.load(folder).users, ["x", "user-00001", "y"])
     with pytest.raises(ConfigError, match="names no item"):
         verbs.recommend(folder, users=None, history=[], k=3, exclude=[], seen=False)
+
+
+def test_an_id_that_holds_an_equals_sign_is_an_id(tmp_path: Path) -> None:
+    log = mw.Interactions.from_codes([0, 0, 1, 1], [0, 1, 0, 2], item_ids=["a=5", "b", "c"])
+    mw.ItemKNN().fit(log).save(tmp_path / "m")
+    found = verbs.recommend(tmp_path / "m", users=None, history=["a=5"], k=3, exclude=[], seen=False)
+    assert "a=5" not in found["item"].to_pylist()
+    assert {"b", "c"} >= set(found["item"].to_pylist())

@@ -180,7 +180,7 @@ def recommend(
         )
     if not history:
         raise ConfigError("the history names no item", where="--history", mend="for example --history 10,20")
-    items, values = _history(history)
+    items, values = _history(history, model.items)
     return model.recommend_for(ids_of(model.items, items), k, values=values, exclude=never, seen=seen)
 
 
@@ -207,13 +207,14 @@ def ids_of(vocabulary: Any, texts: Sequence[str]) -> list[Any]:
     return vocabulary.decode(codes).to_pylist()
 
 
-def _history(texts: Sequence[str]) -> tuple[list[str], list[float] | None]:
+def _history(texts: Sequence[str], vocabulary: Any) -> tuple[list[str], list[float] | None]:
     items, values = [], []
-    for text in texts:
+    _, whole = vocabulary.encode_text(list(texts))
+    for text, is_id in zip(texts, whole, strict=True):
         item, sign, value = text.rpartition("=")
         try:
-            number = float(value) if sign else None
-        except ValueError:  # an id may hold an equals sign itself
+            number = float(value) if sign and not is_id else None  # an id may hold an equals sign itself
+        except ValueError:
             number = None
         items.append(text if number is None else item)
         if number is not None:
