@@ -287,3 +287,51 @@ def test_real_sets_are_read_whole(name, rows, users, items, first, real_data: Pa
     if first:
         got = [log.users.to_list()[0], log.items.to_list()[0], log.values[0], log.times[0] // 1_000_000]
         assert got == first
+
+
+@pytest.mark.parametrize(
+    "setting", [{"separator": ";"}, {"header": True}, {"columns": ["a"]}, {"quoted": True}]
+)
+def test_settings_of_text_files_are_refused_elsewhere(tmp_path, setting):
+    (tmp_path / "log.jsonl").write_text('{"user": 1, "item": 2}\n')
+    pa.parquet.write_table(pa.table({"user": [1], "item": [2]}), tmp_path / "log.parquet")
+    for source in (tmp_path / "log.jsonl", tmp_path / "log.parquet", tmp_path):
+        with pytest.raises(ConfigError, match=f"{next(iter(setting))} say how"):
+            read_interactions(source, **setting)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [sp.coo_array(([1.0], ([0],)), shape=(3,)), sp.csr_array(np.array([[1j, 1]]))],
+)
+def test_sparse_arrays_that_are_no_table_of_numbers(matrix):
+    with pytest.raises(DataError, match="no table of users and items"):
+        read_interactions(matrix)
+
+
+def test_sparse_long_doubles():
+    assert read_interactions(sp.csr_array(np.eye(2, dtype=np.longdouble))).values.tolist() == [1, 1]
+
+
+def test_a_frame_with_one_name_twice():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(DataError, match="told apart"):
+        read_interactions(pandas.DataFrame([[1, 2, 3]], columns=["user", "item", "item"]))
+
+
+def test_columns_of_views():
+    log = read_interactions(
+        pa.table(
+            {"user": pa.array(["a", "b"], pa.string_view()), "item": pa.array([b"x", b"y"], pa.binary_view())}
+        )
+    )
+    assert log.users.to_list() == ["a", "b"]
+    assert log.items.to_list() == [b"x", b"y"]
+
+
+def test_half_a_surrogate_pair_is_a_bad_row(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"user": "\\ud800", "item": 1}\n{"user": "\\u00e9", "item": 1}\n')
+    with pytest.raises(BadRows, match="1 broken encoding"):
+        read_interactions(path)
+    assert read_interactions(path, on_bad_rows="drop").users.to_list() == ["é"]

@@ -16,6 +16,7 @@ from matweave.data.duplicates import check_policy as check_duplicates
 from matweave.data.interactions import Interactions
 from matweave.data.read_bytes import open_stream, packed_errors, packing, unreadable
 from matweave.data.read_delimited import Delimited, read_delimited
+from matweave.data.read_folder import read_folder
 from matweave.data.read_json import read_json_lines
 from matweave.data.read_tables import read_table
 from matweave.data.vocabulary import arrow
@@ -75,14 +76,8 @@ def read_interactions(
             separator=separator, quoted=quoted, header=header, columns=columns, encoding=_known(encoding)
         )
         return _read_path(Path(source), said, how, policies)
-    how_given = {"separator": separator, "header": header, "columns": columns, "quoted": quoted}
-    useless = [name for name, setting in how_given.items() if setting is not None]
-    if useless or encoding != "utf-8":
-        raise ConfigError(
-            f"{', '.join(useless) or 'encoding'} say how a text file is written, but the source is a {type(source).__name__}",
-            where="read_interactions",
-            mend="leave them out",
-        )
+    how = Delimited(separator=separator, quoted=quoted, header=header, columns=columns, encoding=encoding)
+    _refuse_useless(how, f"a {type(source).__name__}", encoding=True)
     if type(source).__module__.startswith("scipy.sparse"):
         return _read_matrix(source, said, policies)
     table, frame = _as_table(source)
@@ -94,9 +89,12 @@ def _read_path(
 ) -> Interactions:
     where = str(path)
     if path.is_dir():
-        return read_table(_read_folder(path), said, where, frame="arrow", **policies)
+        _refuse_useless(how, "Parquet", encoding=True)
+        table, told = read_folder(path)
+        return read_table(table, said, where, frame="arrow", report=told, **policies)
     head = _head(path)
     if head.startswith((b"PAR1", b"ARROW1")):
+        _refuse_useless(how, "Parquet" if head.startswith(b"PAR1") else "Arrow", encoding=True)
         return read_table(_read_columnar(path, head), said, where, frame="arrow", **policies)
     packed = packing(head, path, how.encoding)
     with packed_errors(path):
@@ -110,6 +108,7 @@ def _read_path(
             f"{path} is one JSON array", where=where, mend="write one object a line: jq -c '.[]' FILE"
         )
     if first.startswith(b"{"):
+        _refuse_useless(how, "JSON lines", encoding=False)
         found = read_json_lines(path, packed, how.encoding)
         return read_table(
             found.table,
@@ -122,6 +121,19 @@ def _read_path(
             **policies,
         )
     return read_delimited(path, packed, said, how, **policies)
+
+
+def _refuse_useless(how: Delimited, kind: str, *, encoding: bool) -> None:
+    """ConfigError for settings of a text file that a source of this kind has no use for."""
+    names = ("separator", "header", "columns", "quoted")
+    useless = [name for name in names if getattr(how, name) is not None]
+    useless += ["encoding"] if encoding and how.encoding != "utf-8" else []
+    if useless:
+        raise ConfigError(
+            f"{', '.join(useless)} say how a delimited text file is written, but the source is {kind}",
+            where="read_interactions",
+            mend="leave them out",
+        )
 
 
 def _head(path: Path) -> bytes:
@@ -151,37 +163,18 @@ def _read_columnar(path: Path, head: bytes) -> pa.Table:
         ) from error
 
 
-def _read_folder(path: Path) -> pa.Table:
-    import pyarrow.dataset as dataset
-
-    files = [f for f in path.rglob("*") if f.suffix in (".parquet", ".pq", ".parq")]
-    files = sorted(str(f) for f in files if not f.name.startswith((".", "_")))
-    if not files:
-        inside = sorted(p.name for p in path.iterdir())
-        raise DataError(
-            f"the folder {path} holds no Parquet file; it holds {inside[:10]}",
-            where=str(path),
-            mend="give one file, or a folder of .parquet files",
-        )
-    try:
-        partitions = dataset.partitioning(flavor="hive")
-        return dataset.dataset(
-            files, format="parquet", partitioning=partitions, partition_base_dir=str(path)
-        ).to_table()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            f"the Parquet files in {path} cannot be read as one table: {error}",
-            where=str(path),
-            mend="mend or remove the file named; all must have the same columns",
-        ) from error
-
-
 def _as_table(source: Any) -> tuple[pa.Table, str]:
     """An Arrow table of any frame that narwhals knows, and which kind of frame to answer in."""
     if isinstance(source, (pa.Table, pa.RecordBatch)):
         return (source if isinstance(source, pa.Table) else pa.Table.from_batches([source])), "arrow"
     try:
         frame = nw.from_native(source)
+    except nw.exceptions.NarwhalsError as error:
+        raise DataError(
+            f"the columns of the frame cannot be told apart: {error}",
+            where="read_interactions",
+            mend="give each column a name of its own",
+        ) from error
     except TypeError as error:
         raise DataError(
             f"a {type(source).__name__} is not a log that can be read",
@@ -204,6 +197,12 @@ def _as_table(source: Any) -> tuple[pa.Table, str]:
 def _read_matrix(matrix: Any, said: dict[str, str | None], policies: dict[str, Any]) -> Interactions:
     import scipy.sparse as sp
 
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        raise DataError(
+            f"a sparse array of {matrix.ndim} dimension(s) and type {matrix.dtype} is no table of users and items",
+            where="read_interactions",
+            mend="give two dimensions, users x items, of real numbers",
+        )
     whole = sp.csr_array(matrix, copy=True)
     whole.sum_duplicates()  # what an entry stored twice means in SciPy
     coo = whole.tocoo()
@@ -211,7 +210,7 @@ def _read_matrix(matrix: Any, said: dict[str, str | None], policies: dict[str, A
         {
             "user": arrow(coo.coords[0].astype("int64")),
             "item": arrow(coo.coords[1].astype("int64")),
-            "value": pa.array(coo.data),
+            "value": pa.array(coo.data.astype("float64") if coo.data.dtype.itemsize > 8 else coo.data),
         }
     )
     rows, columns = matrix.shape

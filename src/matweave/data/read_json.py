@@ -42,8 +42,9 @@ def read_json_lines(path: Path, packed: str | None, encoding: str) -> JsonLines:
                 row = _object(line, number, bad)
                 if row is None:
                     continue
-                for key in row.keys() - columns.keys():
-                    columns[key] = [None] * len(lines)
+                for key in row:
+                    if key not in columns:
+                        columns[key] = [None] * len(lines)
                 for key, column in columns.items():
                     column.append(row.get(key))
                 lines.append(number)
@@ -76,7 +77,9 @@ def _lines(file: Any):
 def _object(line: bytes, number: int, bad: BadRowList) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
-    except UnicodeDecodeError:
+        if b"\\u" in line:  # half a pair of \ud800-\udfff is JSON, but no text
+            json.dumps(row, ensure_ascii=False).encode()
+    except (UnicodeDecodeError, UnicodeEncodeError):
         bad.add(BadRow(number, ENCODING, "", line[:400].decode("utf-8", "replace")))
         return None
     except (ValueError, RecursionError):

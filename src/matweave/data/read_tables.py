@@ -79,7 +79,10 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if isinstance(array, pa.ChunkedArray):  # more text than one array of 32-bit offsets holds
         array = array.cast(pa.large_string()).combine_chunks()
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if pa.types.is_string_view(array.type):  # Arrow has few functions for views
+        return array.cast(pa.large_string())
+    return array.cast(pa.large_binary()) if pa.types.is_binary_view(array.type) else array
 
 
 def _is_text(kind: pa.DataType) -> bool:

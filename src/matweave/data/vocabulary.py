@@ -261,7 +261,9 @@ def _one_array(values: Iterable) -> pa.Array:
         array = array.cast(pa.large_string()).combine_chunks()
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    return array
+    if pa.types.is_string_view(array.type):  # Arrow has few functions for views
+        return array.cast(pa.large_string())
+    return array.cast(pa.large_binary()) if pa.types.is_binary_view(array.type) else array
 
 
 def _storage(array: pa.Array) -> pa.Array:
