@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matweave.errors import ConfigError
 from matweave.randomness import child, child_seed
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -52,3 +54,13 @@ def test_numpys_global_state_is_neither_read_nor_moved() -> None:
 def test_numbers_stay_what_they_were_when_models_were_first_saved() -> None:
     # a change here makes every seed mean another model: say so in the changelog
     assert child_seed(0, "implicit_als", "start") == 4346085382822639190
+
+
+@pytest.mark.parametrize("seed", [-1, 1.7, "3", None])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ConfigError, match="seed is"):
+        child(seed, "split_randomly")
+
+
+def test_a_seed_of_numpy_is_the_same_seed():
+    assert draw(np.int64(7), "a") == draw(7, "a")

@@ -8,18 +8,27 @@ NumPy's global state is never touched.
 from __future__ import annotations
 
 from hashlib import sha256
+from numbers import Integral
 
 import numpy as np
 
+from matweave.errors import ConfigError
+
 
 def child(seed: int, *names: object) -> np.random.Generator:
-    """A generator that depends on `seed` and `names` only.
+    """A generator that depends on `seed` and `names` only. Raises ConfigError unless seed is an integer >= 0.
 
     >>> float(child(7, "als", 0).random()) == float(child(7, "als", 0).random())
     True
     >>> float(child(7, "als", 0).random()) == float(child(7, "als", 1).random())
     False
     """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ConfigError(
+            f"seed is {seed!r}, but must be an integer >= 0",
+            where=str(names[0]) if names else "seed",
+            mend="give seed=0",
+        )
     keys = [int.from_bytes(sha256(str(n).encode()).digest()[:8], "little") for n in names]
     return np.random.default_rng([int(seed), *keys])
 

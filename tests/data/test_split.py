@@ -381,3 +381,12 @@ def test_ml_1m_leave_last_out_is_the_split_of_ncf(ml_1m, real_data):
         assert times[user + 1] == time
         if user + 1 in untied:  # at ties the two choose among rows of the same second
             assert items[user + 1] == movie[item]
+
+
+def test_numbers_of_numpy_are_numbers_and_true_is_none():
+    log = Interactions.from_codes([0, 0, 0, 1, 1, 1], [0, 1, 2] * 2, times=[1, 2, 3, 4, 5, 6])
+    assert len(split_leave_last_out(log, np.int64(1), np.int32(0)).test) == 2
+    assert len(split_by_time(log, np.float32(0.5), 0).test) == 3
+    assert split_by_user(log, np.int64(1), 0).test.n_users == 1
+    with pytest.raises(ConfigError, match="n is True"):
+        split_leave_last_out(log, True, 0)

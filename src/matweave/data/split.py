@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from numbers import Integral, Real
 from typing import final
 
 import numpy as np
@@ -114,7 +115,7 @@ def split_leave_last_out(log: Interactions, n: int = 1, valid: int = 1) -> Split
     problems = [
         f"{name} is {value!r}, but must be an integer >= {low}"
         for name, value, low in (("n", n, 1), ("valid", valid, 0))
-        if not isinstance(value, int) or value < low
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < low
     ]
     if problems:
         raise ConfigError(
@@ -311,7 +312,7 @@ def _check_shares(where: str, **shares: tuple[float, float | None]) -> None:
     """Each share in [0, 1), above the given bound where there is one; and together under 1."""
     problems = []
     for name, (value, above) in shares.items():
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+        good = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < 1
         if not good or (above is not None and value <= above):
             problems.append(
                 f"{name} is {value!r}, but must be {'over 0' if above is not None else '0 or more'} and under 1"
@@ -323,9 +324,14 @@ def _check_shares(where: str, **shares: tuple[float, float | None]) -> None:
 
 
 def _how_many(name: str, said: float | int, users: int, least: int) -> int:
-    if isinstance(said, int) and not isinstance(said, bool) and said >= least:
-        return said
-    if isinstance(said, float) and least * 0.0 <= said < 1 and (said > 0 or not least):
+    if isinstance(said, Integral) and not isinstance(said, bool) and said >= least:
+        return int(said)
+    if (
+        isinstance(said, Real)
+        and not isinstance(said, Integral)
+        and least * 0.0 <= said < 1
+        and (said > 0 or not least)
+    ):
         return max(1, round(said * users)) if said else 0
     raise ConfigError(
         f"{name} is {said!r}, but must be a share under 1 (float) or a number of users >= {least} (int)",

@@ -51,7 +51,8 @@ class BiasedMF:
     epochs: passes over the log. optimizer: sgd or gd. learning_rate: the first; none: 0.062 for sgd, 1 for gd.
     final_learning_rate: sgd's last, as a share of the first. bias_rate: sgd's rate for biases, as a share.
     momentum: gd's. init_scale: standard deviation of the first factors; small ones overfit less.
-    tolerance: the fit ends when the objective falls by less than this share; 0: never.
+    tolerance: the fit ends when the objective falls by less than this share; 0: never. With gd, small first factors
+    lie beside a saddle where it stands still for some epochs: give init_scale=0.05 or more with a tolerance.
 
     >>> log = Interactions.from_codes([0, 0, 1, 1, 2], [0, 1, 0, 1, 1], values=[5, 1, 5, 1, 1])
     >>> model = BiasedMF(rank=1, epochs=200, regularization=0.001).fit(log)
