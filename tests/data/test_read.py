@@ -335,3 +335,24 @@ def test_half_a_surrogate_pair_is_a_bad_row(tmp_path):
     with pytest.raises(BadRows, match="1 broken encoding"):
         read_interactions(path)
     assert read_interactions(path, on_bad_rows="drop").users.to_list() == ["é"]
+
+
+def test_carriage_returns_alone_are_refused(tmp_path):
+    (tmp_path / "log.csv").write_bytes(b"user,item,rating\r1,2,3\r2,3,4\r")
+    with pytest.raises(DataError, match="carriage return alone"):
+        read_interactions(tmp_path / "log.csv")
+
+
+def test_sums_beyond_float32_are_refused():
+    table = pa.table({"user": [1, 1], "item": [1, 1], "rating": [3e38, 3e38]})
+    assert len(read_interactions(table)) == 1
+    with pytest.raises(DataError, match="beyond float32"):
+        read_interactions(table, duplicates="sum")
+
+
+def test_instants_beyond_int64_are_refused_and_nanoseconds_cut():
+    far = pa.table({"user": [1], "item": [1], "time": pa.array([2**62], pa.timestamp("s"))})
+    with pytest.raises(DataError, match="no times that can be read"):
+        read_interactions(far)
+    fine = pa.table({"user": [1], "item": [1], "time": pa.array([1_001], pa.timestamp("ns", "UTC"))})
+    assert read_interactions(fine).times.tolist() == [1]

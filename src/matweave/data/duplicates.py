@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from matweave.data.counting import group_rows, row_pieces
-from matweave.errors import ConfigError, nearest
+from matweave.errors import ConfigError, DataError, nearest
 from matweave.threads import in_parallel
 
 POLICIES = ("last", "first", "sum", "error")
@@ -51,7 +51,10 @@ def merge(
     n_users: int,
     n_items: int,
 ) -> Merged:
-    """Find the rows to keep under a policy ("error" is found out as "last"; the caller raises)."""
+    """Find the rows to keep under a policy ("error" is found out as "last"; the caller raises).
+
+    Raises DataError for a sum beyond float32.
+    """
     n = len(users)
     indptr, packed = group_rows(users, items, n_users)
     kept = np.ones(n, np.bool_)
@@ -68,6 +71,13 @@ def merge(
 
     found = in_parallel(part, row_pieces(indptr))
     lost, pairs = sum(f[0] for f in found), sum(f[1] for f in found)
+    largest = float(np.abs(sums).max(initial=0.0))
+    if largest > float(np.finfo(np.float32).max):
+        raise DataError(
+            f"the values of a repeated (user, item) pair add up to {largest:.3g}, beyond float32",
+            where="duplicates='sum'",
+            mend="scale the values down, or keep one of each: duplicates='last'",
+        )
     if adds:  # clicks become counts even where no pair repeats: the kind of log does not hang on its rows
         return Merged(kept if lost else None, sums.astype(np.float32), lost, pairs)
     return Merged(kept if lost else None, None, lost, pairs)

@@ -69,6 +69,12 @@ def look(
     text = head[begin:].decode("latin-1")  # one letter a byte, so that places are counted in bytes
     if not text.strip():
         raise DataError(f"{where} is empty", where=where, mend="give a file with one interaction a line")
+    if "\r" in text.strip() and "\n" not in text:
+        raise DataError(
+            f"the lines of {where} end in a carriage return alone, as on an old Macintosh",
+            where=where,
+            mend="convert it: tr '\\r' '\\n' < FILE > NEW",
+        )
     if separator is None:
         separator = _guess_separator(text, where)
     else:

@@ -130,7 +130,9 @@ def _times(column: pa.Array, columns: Columns, where: str) -> tuple[np.ndarray, 
         zone = pa.types.is_timestamp(kind) and kind.tz is not None
         told = f"times are {kind}" + ("" if zone else ", taken as UTC")
         try:
-            micros = column.cast(pa.timestamp("us", tz=kind.tz if zone else None), safe=False)
+            target = pa.timestamp("us", tz=kind.tz if zone else None)
+            # nanoseconds are cut; years beyond int64 raise
+            micros = column.cast(options=pc.CastOptions(target, allow_time_truncate=True))
             times = micros.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
             raise _no_times(columns, where, str(error)) from error
