@@ -3,6 +3,7 @@ import pytest
 from by_hand import pure_svd as slow
 
 from matweave.data.interactions import Interactions
+from matweave.errors import DataError
 from matweave.factor.pure_svd import PureSVD
 from matweave.threads import set_threads
 
@@ -79,3 +80,10 @@ def test_same_bits_for_any_number_of_threads_and_another_seed_only_refines():
 def test_a_rank_beyond_the_log_is_cut_to_it():
     model = PureSVD(rank=500).fit(log_of(random_table(6)))
     assert model.item_factors.shape == (20, 20)
+
+
+def test_values_that_overflow_are_refused():
+    log = Interactions.from_codes([0, 0, 1, 1], [0, 1, 0, 1], values=[3e38, 1, 3e38, 2e38])
+    assert len(PureSVD(rank=2).fit(log).items) == 2
+    with pytest.raises(DataError, match="overflow when squared"):
+        PureSVD(rank=2, use_values=True).fit(log)

@@ -18,6 +18,7 @@ import numpy as np
 
 from matweave.config import Space, Span, check, config, flag, integer, settings_of
 from matweave.data.interactions import Interactions
+from matweave.errors import DataError
 from matweave.factor import require
 from matweave.factor.fold import ProjectionFold
 from matweave.factor.forms import FactorModel
@@ -56,11 +57,17 @@ class PureSVD:
     ) -> FactorModel:
         """Find the singular vectors. Closed form: validate, watch and resume have nothing to do.
 
-        Raises DataError for an empty log.
+        Raises DataError for an empty log, and for values beyond 1e15 that are to be used.
         """
         began = time.perf_counter()
         log = require.rows(train, "PureSVD").by_user
         values = log.weights() if self.use_values else np.ones(log.nnz, np.float32)
+        if np.abs(values).max(initial=0) > 1e15:
+            raise DataError(
+                f"values as large as {np.abs(values).max():.0e} overflow when squared",
+                where="PureSVD.fit",
+                mend="scale the values down, or set use_values=false",
+            )
         table = (log.indptr, log.indices, values)
         found = randomized_svd(
             *table, log.n_columns, rank=self.rank, seed=self.seed, iterations=self.iterations
