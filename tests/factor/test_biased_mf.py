@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from matweave.data.interactions import Interactions
+from matweave.data.simulate import simulate_log
 from matweave.errors import ConfigError, DataError, Diverged
 from matweave.factor.biased_mf import BiasedMF
 from matweave.factor.loop import FitState, Validation, arrays_equal
@@ -206,3 +207,13 @@ def test_ml_100k_fold_1(real_data):
     model = BiasedMF().fit(log)
     guess = model.clip(model.pair_scores(model.known(np.arange(943)), test[:, 0] - 1, test[:, 1] - 1))
     assert np.sqrt(np.mean((guess - test[:, 2]) ** 2)) < 0.925
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
+def test_gd_with_a_tolerance_ends_near_where_it_would_end_without(tolerance: float) -> None:
+    log = simulate_log(users=600, items=200, interactions=25_000, shape="ratings", seed=1).log
+    whole = BiasedMF(rank=8, optimizer="gd", epochs=300).fit(log).history
+    found = BiasedMF(rank=8, optimizer="gd", epochs=300, tolerance=tolerance).fit(log).history
+    assert found.stopped == "tolerance"
+    assert found.epoch < whole.epoch
+    assert found.objective[-1] < 1.01 * whole.objective[-1]

@@ -38,6 +38,12 @@ from matweave.linalg.grid import cut
 RATES = {"sgd": 0.062, "gd": 1.0}
 """First learning rates: per rating, and per row's mean gradient."""
 
+SCALES = {"sgd": 0.002, "gd": 0.1}
+"""First factors' standard deviations."""
+
+FLAT = {"sgd": 1, "gd": 20}
+"""Epochs in a row that must change little: gd crosses plateaus, near the saddle at zero factors first of all."""
+
 MENDS = {
     "sgd": "lower learning_rate, or raise regularization",
     "gd": "lower init_scale",
@@ -50,9 +56,9 @@ class BiasedMF:
     """rank: columns of the factors. regularization, bias_regularization: λ and λ_b, per rating.
     epochs: passes over the log. optimizer: sgd or gd. learning_rate: the first; none: 0.062 for sgd, 1 for gd.
     final_learning_rate: sgd's last, as a share of the first. bias_rate: sgd's rate for biases, as a share.
-    momentum: gd's. init_scale: standard deviation of the first factors; small ones overfit less.
-    tolerance: the fit ends when the objective falls by less than this share; 0: never. With gd, small first factors
-    lie beside a saddle where it stands still for some epochs: give init_scale=0.05 or more with a tolerance.
+    momentum: gd's. init_scale: standard deviation of the first factors; none: 0.002 for sgd, since small ones overfit
+    less, and 0.1 for gd, which would stand still for long beside the saddle at zero.
+    tolerance: the fit ends when the objective falls by less than this share, for gd in 20 epochs in a row; 0: never.
 
     >>> log = Interactions.from_codes([0, 0, 1, 1, 2], [0, 1, 0, 1, 1], values=[5, 1, 5, 1, 1])
     >>> model = BiasedMF(rank=1, epochs=200, regularization=0.001).fit(log)
@@ -69,7 +75,7 @@ class BiasedMF:
     final_learning_rate: float = 0.05
     bias_rate: float = 0.5
     momentum: float = 0.9
-    init_scale: float = 0.002
+    init_scale: float | None = None
     tolerance: float = 0.0
     seed: int = 0
 
@@ -92,7 +98,7 @@ class BiasedMF:
             final_learning_rate=number(0, 1),
             bias_rate=number(0),
             momentum=number(0, 0.999),
-            init_scale=number(above=0),
+            init_scale=optional(number(above=0)),
             tolerance=number(0),
             seed=integer(0),
         )
@@ -144,6 +150,7 @@ class BiasedMF:
             model=model,
             epochs=self.epochs,
             tolerance=self.tolerance,
+            flat_epochs=FLAT[self.optimizer],
             mend=MENDS[self.optimizer],
             validate=validate,
             watch=watch,
@@ -155,6 +162,11 @@ class BiasedMF:
     def first_rate(self) -> float:
         """The learning rate of the first epoch."""
         return RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def first_scale(self) -> float:
+        """The standard deviation of the first factors."""
+        return SCALES[self.optimizer] if self.init_scale is None else self.init_scale
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch of sgd, from 0.
@@ -177,7 +189,7 @@ def _standard(values: np.ndarray, mean: float, deviation: float) -> np.ndarray:
 
 def _begin(recipe: BiasedMF, train: Interactions) -> sgd.Biased:
     shape = (train.n_users, train.n_items)
-    return sgd.start(*shape, mean=0.0, rank=recipe.rank, scale=recipe.init_scale, seed=recipe.seed)
+    return sgd.start(*shape, mean=0.0, rank=recipe.rank, scale=recipe.first_scale, seed=recipe.seed)
 
 
 @final

@@ -88,6 +88,7 @@ def iterate(
     model: Callable[[Arrays, History], Recommender],
     epochs: int,
     tolerance: float = 0.0,
+    flat_epochs: int = 1,
     mend: str = "raise regularization or lower learning_rate",
     validate: Validation | None = None,
     watch: Watch | None = None,
@@ -98,7 +99,7 @@ def iterate(
     start() gives the arrays before the first epoch; epoch(e, arrays) takes epoch e (from 0) and returns the
     arrays and the objective after it, and may write in place; model(arrays, history) freezes them (it must copy
     what `epoch` would write to later). The fit ends after `epochs`, when the objective falls by less than
-    `tolerance` relative to its last value (0: never), when validation stops improving, or by Ctrl-C.
+    `tolerance` relative to its last value (0: never) in each of `flat_epochs` epochs in a row, when validation stops improving, or by Ctrl-C.
 
     Raises Diverged when the objective is not finite or exceeds a thousand times its first value, DataError when
     the validation measure is not a number.
@@ -109,7 +110,7 @@ def iterate(
         state = replace(resume, arrays={name: array.copy() for name, array in resume.arrays.items()})
     began = time.perf_counter() - state.seconds
     stopped = "epochs"
-    if _flat(state.objective, tolerance):
+    if _flat(state.objective, tolerance, flat_epochs):
         stopped = "tolerance"
     elif _stale(state, validate):
         stopped = "early stopping"
@@ -119,7 +120,7 @@ def iterate(
                 arrays, value = epoch(state.epoch, state.arrays)
             _refuse_divergence(method, state, value, mend)
             state = _advance(state, arrays, value, time.perf_counter() - began, model, validate)
-            if _flat(state.objective, tolerance):
+            if _flat(state.objective, tolerance, flat_epochs):
                 stopped = "tolerance"
             elif _stale(state, validate):
                 stopped = "early stopping"
@@ -164,11 +165,12 @@ def _advance(
     )
 
 
-def _flat(objective: tuple[float, ...], tolerance: float) -> bool:
-    if tolerance <= 0 or len(objective) < 2:
+def _flat(objective: tuple[float, ...], tolerance: float, epochs: int = 1) -> bool:
+    if tolerance <= 0 or len(objective) <= epochs:
         return False
-    before, now = objective[-2:]
-    return abs(before - now) <= tolerance * max(abs(before), np.finfo(np.float64).tiny)
+    last = objective[-epochs - 1 :]
+    least = np.finfo(np.float64).tiny
+    return all(abs(a - b) <= tolerance * max(abs(a), least) for a, b in zip(last, last[1:], strict=False))
 
 
 def _stale(state: FitState, validate: Validation | None) -> bool:
