@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
@@ -170,7 +171,7 @@ def _flat(objective: tuple[float, ...], tolerance: float, epochs: int = 1) -> bo
         return False
     last = objective[-epochs - 1 :]
     least = np.finfo(np.float64).tiny
-    return all(abs(a - b) <= tolerance * max(abs(a), least) for a, b in zip(last, last[1:], strict=False))
+    return all(abs(a - b) <= tolerance * max(abs(a), least) for a, b in pairwise(last))
 
 
 def _stale(state: FitState, validate: Validation | None) -> bool:
