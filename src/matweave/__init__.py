@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matweave.evaluation.comparison import compare as compare
     from matweave.evaluation.evaluate import evaluate as evaluate
     from matweave.evaluation.evaluate import validation as validation
+    from matweave.evaluation.sampled_protocol import draw_candidates as draw_candidates
     from matweave.factor.biased_mf import BiasedMF as BiasedMF
     from matweave.factor.ease import EASE as EASE
     from matweave.factor.explicit_als import ExplicitALS as ExplicitALS
@@ -60,6 +61,7 @@ _ROOMS = {
     "Split": "data.split",
     "Vocabulary": "data.vocabulary",
     "compare": "evaluation.comparison",
+    "draw_candidates": "evaluation.sampled_protocol",
     "evaluate": "evaluation.evaluate",
     "load": "factor.storage",
     "read_interactions": "data.read",
@@ -91,6 +93,7 @@ __all__ = [
     "Split",
     "Vocabulary",
     "compare",
+    "draw_candidates",
     "evaluate",
     "load",
     "read_interactions",

@@ -2,12 +2,13 @@ import gzip
 
 import numpy as np
 import pytest
+from by_hand.states import arrays_equal
 
 from matweave.data.interactions import Interactions
 from matweave.data.simulate import simulate_log
 from matweave.errors import ConfigError, DataError, Diverged
 from matweave.factor.biased_mf import BiasedMF
-from matweave.factor.loop import FitState, Validation, arrays_equal
+from matweave.factor.loop import FitState, Validation
 from matweave.threads import set_threads
 
 N_USERS, N_ITEMS = 80, 60

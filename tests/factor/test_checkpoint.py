@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from by_hand.states import arrays_equal
 
 from matweave.config import config
 from matweave.data.interactions import Interactions
@@ -16,7 +17,7 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ArtifactError
 from matweave.factor import checkpoint
 from matweave.factor.checkpoint import Checkpoint, fingerprint
-from matweave.factor.loop import FitState, arrays_equal
+from matweave.factor.loop import FitState
 
 
 @config

@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from by_hand.explicit_als import epoch, loss
+from by_hand.states import arrays_equal
 
 import matweave as mw
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.factor.explicit_als import ExplicitALS
-from matweave.factor.loop import arrays_equal
 from matweave.threads import set_threads
 
 SOLVERS = pytest.mark.parametrize("solver", ["cg", "cholesky"])

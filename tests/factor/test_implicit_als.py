@@ -8,13 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from by_hand.implicit_als import epoch, loss
+from by_hand.states import arrays_equal
 
 import matweave as mw
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError, Diverged
 from matweave.factor.implicit_als import ImplicitALS, ImplicitFold
-from matweave.factor.loop import FitState, Validation, arrays_equal
+from matweave.factor.loop import FitState, Validation
 from matweave.threads import set_threads
 
 HKV = {"alpha": 4.0, "background": "unseen", "unobserved_weight": 1.0, "regularization": 2.0}

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand.states import arrays_equal
 
 from matweave.errors import ConfigError, DataError, Diverged
-from matweave.factor.loop import FitState, History, Validation, arrays_equal, iterate
+from matweave.factor.loop import FitState, History, Validation, iterate
 from matweave.randomness import child
 
 

@@ -245,7 +245,7 @@ def _early_stopping(recipe: Any, split: Split, metrics: list[str], threshold: fl
     if split.valid is None:
         return None
     ranked = [m for m in metrics if m not in RATINGS and parse(m).metric.per_user and _sign(m)]
-    # recipes with biases predict values, whatever their lists are good for
+    # a method that predicts values is stopped by their error, whatever its lists are good for
     predicts = getattr(recipe, "predicts_values", False) and split.valid.values is not None
     metric = "rmse" if predicts else (ranked or ["ndcg@10"])[0]
     return validation(split.valid, metric=metric, known=split.valid_known, threshold=threshold)

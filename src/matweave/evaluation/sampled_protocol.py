@@ -98,7 +98,13 @@ def draw_candidates(train: Interactions, test: Interactions, negatives: int, *, 
     """Lists of each test row with `negatives` items drawn uniformly from those its user has in neither log.
 
     Only where asked for. Test rows whose user or item training lacks get no list. Raises ConfigError where some
-    user has too few items left to draw from.
+    user has too few items left to draw from. Hand the lists to `evaluate(candidates=...)`, which labels them.
+
+    >>> import matweave as mw
+    >>> split = mw.split_by_time(mw.simulate_log(users=80, items=60, interactions=900, seed=0).log)
+    >>> lists = mw.draw_candidates(split.train, split.test, 10, seed=0)
+    >>> mw.evaluate(mw.Popularity().fit(split.train), split.test, candidates=lists).protocol.split(";")[0]
+    'sampled (10 negatives, drawn)'
     """
     matrix = test.recode(train.users, train.items).matrix
     users = np.repeat(np.arange(matrix.n_rows), matrix.counts)
