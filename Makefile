@@ -10,7 +10,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e ".[deep,report,serve,ann,tune,export,privacy,dev]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[deep,report,sklearn,serve,ann,tune,export,privacy,dev]"
 	touch $@
 
 demo: $(STAMP)

@@ -40,3 +40,21 @@ def child_seed(seed: int, *names: object) -> int:
     True
     """
     return int(child(seed, *names).integers(2**63 - 1))
+
+
+def stepped(base: int, *counters: int) -> int:
+    """A 63-bit seed for one step of many, from a base seed and the step's counters, in about a microsecond.
+
+    The mixing function is SplitMix64's (Steele, Lea, Flood 2014); `child_seed` hashes names and is slower.
+
+    >>> stepped(7, 0) != stepped(7, 1) != stepped(8, 0)
+    True
+    """
+    mask = 0xFFFFFFFFFFFFFFFF
+    z = base & mask
+    for counter in counters:
+        z = (z + 0x9E3779B97F4A7C15 * (counter + 1)) & mask
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        z ^= z >> 31
+    return z >> 1

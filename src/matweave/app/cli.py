@@ -12,14 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
+from matweave.app import net_cli
+from matweave.app import net_options as n
 from matweave.app import options as o
+from matweave.app.cli_data import data_app
 from matweave.app.progress import console, say
 from matweave.errors import ConfigError, MatweaveError
 from matweave.threads import set_threads
 
 app = typer.Typer(
     name="matweave",
-    help="From a raw interaction log to judged, saved, usable recommendations.",
+    help="From a raw interaction log, images, sequences or a table to a trained, judged, saved model.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -171,7 +174,7 @@ def compare(
 @app.command()
 def evaluate(
     folder: o.Model,
-    log: Annotated[Path, typer.Argument(help="The test log.", metavar="LOG")],
+    log: Annotated[Path, typer.Argument(help="The test log, or the data of a network.", metavar="LOG|PATH")],
     k: o.K = 10,
     metrics: o.Metrics = None,
     threshold: o.Threshold = None,
@@ -186,15 +189,30 @@ def evaluate(
     on_bad_rows: o.BadRows = "error",
     seed: o.Seed = 0,
     threads: o.Threads = None,
+    target: n.Target = None,
+    part: n.Part = None,
+    report: n.Report = None,
     json_to: o.Json = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Judge a saved model on a test log; items the model was trained on are left out of its lists."""
+    """Judge a saved model on data it has not seen; a recommender's own training items are left out of its lists.
+
+    A network is judged on images, sequences or a table, read as in training: --target, --part and --report are its.
+    """
     from matweave.app import judging
     from matweave.factor.storage import load
+    from matweave.storage import holds_net
 
     set_threads(threads)
-    o.refuse_unwritable(json_to)
+    o.refuse_unwritable(json_to, report)
+    net = holds_net(folder)
+    ranks = dict(metrics=metrics, threshold=threshold, negatives=negatives, user=user, item=item, value=value)
+    o.refuse_idle(dict(target=target, part=part, report=report) if not net else ranks, net=net)
+    if net:
+        net_cli.evaluate_net(
+            folder, log, part=part, target=target, seed=seed, json_to=json_to, report=report, quiet=quiet
+        )
+        return
     model = load(folder)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
     found = judging.evaluate(
@@ -320,29 +338,9 @@ def tune(
         print(shlex.join(words), "--out DIR")
 
 
-data_app = typer.Typer(help="Public data sets: list them, get them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-
-
-@data_app.command("list")
-def data_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """The sets that `matweave data get` knows, with size, licence and whether they are here."""
-    from matweave.app.public import print_list
-
-    print_list(as_json=as_json)
-
-
-@data_app.command("get")
-def data_get(
-    name: Annotated[str, typer.Argument(help="A name from `matweave data list`.")],
-    accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept the licence shown.")
-    ] = False,
-) -> None:
-    """Download a public set, once: its licence is shown and must be accepted first."""
-    from matweave.app.public import fetch
-
-    fetch(name, accept_licence)
+app.command()(net_cli.train)
+app.command()(net_cli.predict)
 
 
 def _read(

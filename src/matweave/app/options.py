@@ -11,6 +11,7 @@ import typer
 from matweave import artifact
 from matweave.data.interactions import Interactions
 from matweave.data.read import read_interactions
+from matweave.errors import ConfigError
 
 User = Annotated[str | None, typer.Option("--user", help="Column of user ids (found by name if not given).")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of item ids.")]
@@ -82,3 +83,23 @@ def refuse_unwritable(*paths: Path | str | None) -> None:
     for path in paths:
         if path is not None and str(path) != "-":
             artifact.refuse_unwritable(path)
+
+
+def refuse_idle(options: dict[str, Any], *, net: bool) -> None:
+    """Refuse options of `evaluate` that mean nothing for the model at hand.
+
+    >>> refuse_idle({"part": "test"}, net=False)
+    Traceback (most recent call last):
+    matweave.errors.ConfigError: --part is for networks, but this is a recommender
+      where: matweave evaluate
+      mend:  leave it out
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        ours, other = ("a network", "recommenders") if net else ("a recommender", "networks")
+        verb = "is" if len(given) == 1 else "are"
+        raise ConfigError(
+            f"{', '.join(given)} {verb} for {other}, but this is {ours}",
+            where="matweave evaluate",
+            mend="leave it out" if len(given) == 1 else "leave them out",
+        )

@@ -29,13 +29,14 @@ def epochs(title: str, *, quiet: bool = False) -> Iterator[Watch]:
     if quiet:
         yield lambda state, total: None
     elif console.is_terminal:
-        with _bars() as bars:
-            yield _Bar(bars, bars.add_task(title, total=None, note=""))
+        with bars() as shown:
+            yield _Bar(shown, shown.add_task(title, total=None, note=""))
     else:
         yield _Lines(title)
 
 
-def _bars() -> Progress:
+def bars() -> Progress:
+    """A bar with a note of its own, gone when it is done."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,11 +8,8 @@ on a validation measure, watchers (progress, checkpoints), resuming, and Ctrl-C 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, final
@@ -21,6 +18,7 @@ import numpy as np
 
 from matweave.config import check, integer
 from matweave.errors import DataError, Diverged
+from matweave.interrupt import polite_interrupt
 
 if TYPE_CHECKING:
     from matweave.factor.forms import Recommender
@@ -115,7 +113,7 @@ def iterate(
         stopped = "tolerance"
     elif _stale(state, validate):
         stopped = "early stopping"
-    with _polite_interrupt() as interrupted:
+    with polite_interrupt() as interrupted:
         while state.epoch < epochs and stopped == "epochs":
             with np.errstate(all="ignore"):  # overflow shows in the objective, and is told as divergence
                 arrays, value = epoch(state.epoch, state.arrays)
@@ -202,24 +200,3 @@ def _history(state: FitState, validate: Validation | None, stopped: str) -> Hist
         epoch=state.best_epoch if validate is not None and state.best_epoch else state.epoch,
         seconds=state.seconds,
     )
-
-
-@contextmanager
-def _polite_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag, so that the epoch under way ends whole; a second one raises."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    seen: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: object) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(number)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(seen)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)  # None: set outside Python

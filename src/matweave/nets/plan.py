@@ -1,0 +1,179 @@
+"""One fit of a `Network`, laid out and not yet run: preparation, module, loss, task, batches and trainer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from matweave.config import settings_of
+from matweave.data.targets import Targets, require_targets
+from matweave.deep import Tensor, seeded, torch
+from matweave.errors import ConfigError, DataError
+from matweave.metrics.classification import accuracy, log_loss
+from matweave.metrics.regression import r2, rmse
+from matweave.nets.model import KINDS, PREPARATIONS, Data, NetModel, inputs_of, prepared, softmax
+from matweave.nets.table import default_for, name_of, net
+from matweave.train.augment import from_names
+from matweave.train.batches import InMemory
+from matweave.train.history import TrainHistory
+from matweave.train.losses import balanced_weights, make_loss
+from matweave.train.optimizers import OPTIMIZERS
+from matweave.train.task import Supervised
+from matweave.train.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matweave.nets.network import Network
+
+JUDGES = {"log_loss": False, "accuracy": True, "rmse": False, "r2": True}
+"""Validation measures that can tell the best epoch, and whether higher is better."""
+
+
+@final
+class Plan:
+    """Preparation, module, task, batches and trainer of one fit of a `Network`."""
+
+    def __init__(self, recipe: Network, data: Data, validation: Data | None) -> None:
+        where = "training data"
+        targets = require_targets(data, where)
+        self.recipe, self.targets = recipe, targets
+        if targets.classes is not None:
+            targets.refuse_one_class(where)
+        elif len(targets) and float(np.ptp(targets.values)) == 0:
+            raise DataError(
+                f"all {len(targets):,} targets are {targets.values[0]:g}",
+                where=where,
+                mend="give examples that differ in what is to be predicted",
+            )
+        self._refuse_misfits()
+        self.preparation = PREPARATIONS[type(data)].fit(data)  # pyright: ignore[reportArgumentType]
+        self.inputs = inputs_of(self.preparation)
+        self.spec = net(recipe.net or default_for(self.inputs.kind), recipe.settings)
+        self.outputs = 1 if targets.classes is None else len(targets.classes)
+        self.center, self.scale = 0.0, 1.0
+        if targets.classes is None:
+            self.center, self.scale = float(targets.values.mean()), float(targets.values.std())
+        with seeded(recipe.seed, "weights"):
+            self.module = self.spec.build(self.inputs, self.outputs)
+        self.kind = KINDS[type(data)]
+        self.batches = InMemory(
+            self._tensors(data, targets),
+            batch_size=self._batch_size(len(data)),
+            seed=recipe.seed,
+            augmentation=self._augmentation(),
+        )
+        self.task = self._task(validation)
+        self.trainer = Trainer(
+            optimizer=recipe.optimizer,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum,
+            epochs=recipe.epochs,
+            device=recipe.device,
+            precision=recipe.precision,
+            compile=recipe.compile,
+            seed=recipe.seed,
+        )
+
+    def model(self, weights: dict[str, np.ndarray], history: TrainHistory) -> NetModel:
+        """The frozen form of trained weights."""
+        return NetModel(
+            net=name_of(self.spec),
+            settings=settings_of(self.spec),
+            inputs=self.inputs,
+            outputs=self.outputs,
+            weights=weights,
+            preparation=self.preparation,
+            classes=self.targets.classes,
+            center=self.center,
+            scale=self.scale,
+            training={**settings_of(self.recipe), "batch_size": self.batches.batch_size},
+            history=history,
+            notes=tuple(getattr(self.preparation, "report", ())),
+        )
+
+    def _refuse_misfits(self) -> None:
+        r, numbers = self.recipe, self.targets.classes is None
+        kind = "numbers" if numbers else "classes"
+        fit = ("mse", "huber") if numbers else ("cross_entropy",)
+        judges = ("rmse", "r2") if numbers else ("log_loss", "accuracy")
+        problems = []
+        if r.loss is not None and r.loss not in fit:
+            problems.append(f"loss is {r.loss!r}, but the targets are {kind}: use {' or '.join(fit)}")
+        if r.judge is not None and r.judge not in judges:
+            problems.append(f"judge is {r.judge!r}, but the targets are {kind}: use {' or '.join(judges)}")
+        if numbers and r.label_smoothing:
+            problems.append("label_smoothing is for classes, but the targets are numbers")
+        if numbers and r.class_weights != "none":
+            problems.append("class_weights are for classes, but the targets are numbers")
+        if problems:
+            raise ConfigError(
+                "\n".join(problems), where="Network.fit", mend="leave out or correct what is named"
+            )
+
+    def _batch_size(self, n: int) -> int | None:
+        if OPTIMIZERS[self.recipe.optimizer].full_batch and self.recipe.batch_size is None:
+            return None
+        return min(64, n) if self.recipe.batch_size is None else self.recipe.batch_size
+
+    def _augmentation(self) -> Any:
+        if not self.recipe.augment:
+            return None
+        if self.kind == "table":
+            raise ConfigError(
+                "augmentation is for images and sequences, not for tables",
+                where="augment",
+                mend="leave augment out",
+            )
+        classes = None if self.targets.classes is None else self.outputs
+        return from_names(self.recipe.augment, kind=self.inputs.kind, classes=classes)
+
+    def _tensors(self, data: Data, targets: Targets) -> list[Tensor]:
+        y = targets.values
+        if targets.classes is None:
+            y = ((y - self.center) / self.scale).astype(np.float32)
+        return [torch.from_numpy(a) for a in (*prepared(self.preparation, data), y)]
+
+    def _task(self, validation: Data | None) -> Supervised:
+        r, classes = self.recipe, self.targets.classes
+        weights = balanced_weights(self.targets.counts()) if r.class_weights == "balanced" else None
+        loss = make_loss(
+            r.loss or ("mse" if classes is None else "cross_entropy"),
+            label_smoothing=r.label_smoothing,
+            class_weights=weights,
+        )
+        if validation is None:
+            if r.patience is not None or r.judge is not None:
+                raise ConfigError(
+                    "patience and judge look at a validation part, but there is none",
+                    where="Network.fit",
+                    mend="give validation, or leave them out",
+                )
+            return Supervised(self.module, loss)
+        targets = require_targets(validation, "validation data")
+        if classes is not None:
+            targets = targets.with_classes(classes, where="validation data")
+        judge = r.judge or ("rmse" if classes is None else "log_loss")
+        return Supervised(
+            self.module,
+            loss,
+            validation=self._tensors(validation, targets),
+            measures=self._measure_values if classes is None else measure_classes,
+            measure=judge,
+            higher_is_better=JUDGES[judge],
+        )
+
+    def _measure_values(self, outputs: Tensor, y: Tensor) -> dict[str, float]:
+        predicted = self.center + self.scale * outputs.double().numpy()[:, 0]
+        truth = self.center + self.scale * y.double().numpy()
+        return {"rmse": rmse(predicted, truth), "r2": r2(predicted, truth)}
+
+
+def measure_classes(outputs: Tensor, y: Tensor) -> dict[str, float]:
+    """Accuracy and log loss of logits (n, k) for codes (n,).
+
+    >>> measure_classes(torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0]))["accuracy"]
+    1.0
+    """
+    probabilities, codes = softmax(outputs.double().numpy()), y.numpy()
+    return {"accuracy": accuracy(probabilities, codes), "log_loss": log_loss(probabilities, codes)}

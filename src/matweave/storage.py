@@ -1,0 +1,40 @@
+"""Saved models of every kind, and back: factorizations and networks by one name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from matweave.artifact import read_card
+from matweave.factor.forms import Recommender
+from matweave.factor.storage import load as load_recommender
+
+if TYPE_CHECKING:
+    from matweave.nets.model import NetModel
+
+
+def load(folder: str | os.PathLike[str]) -> Recommender | NetModel:
+    """The model that `model.save(folder)`, `matweave fit --out` or `matweave train --out` wrote, with the same bits.
+
+    Raises ArtifactError, with the reason, where the folder is not whole, unchanged and of this version; MissingExtra for
+    a network where torch is not installed.
+
+    >>> import tempfile, matweave as mw
+    >>> log = mw.simulate_log(users=30, items=20, interactions=200, seed=0).log
+    >>> model = mw.Popularity().fit(log)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(folder)
+    ...     mw.load(folder).method
+    'Popularity'
+    """
+    if holds_net(folder):
+        from matweave.nets.model import load_net
+
+        return load_net(folder)
+    return load_recommender(folder)
+
+
+def holds_net(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a network; needs no torch. Raises ArtifactError where it holds no whole model."""
+    model = read_card(folder)["model"]
+    return isinstance(model, dict) and model.get("kind") == "NetModel"
