@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matweave.errors import ConfigError
-from matweave.randomness import child, child_seed
+from matweave.randomness import child, child_seed, stepped
 
 SEEDS = st.integers(0, 2**63 - 1)
 NAMES = st.lists(st.text(max_size=5), max_size=3)
@@ -64,3 +64,39 @@ def test_a_seed_that_is_none_is_refused(seed):
 
 def test_a_seed_of_numpy_is_the_same_seed():
     assert draw(np.int64(7), "a") == draw(7, "a")
+
+
+# seeds of steps
+
+
+def test_steps_are_the_numbers_of_splitmix64() -> None:
+    # its reference implementation, seeded by 1234567: the counter is the place in that stream
+    stream = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+    assert [stepped(1234567, at) for at in range(5)] == [number >> 1 for number in stream]
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**40), st.integers(0, 2**20))
+def test_a_step_is_a_seed_and_depends_on_all_it_is_given(base: int, epoch: int, at: int) -> None:
+    seed = stepped(base, epoch, at)
+    assert seed == stepped(base, epoch, at)
+    assert 0 <= seed < 2**63
+    others = [(base, at), (base, epoch), (base, epoch, at + 1), (base, epoch + 1, at), (base ^ 1, epoch, at)]
+    assert seed not in [stepped(*other) for other in others]
+
+
+def test_steps_of_all_epochs_differ_and_their_bits_are_even() -> None:
+    seeds = [stepped(11, epoch, at) for epoch in range(100) for at in range(100)]
+    assert len(set(seeds)) == len(seeds)
+    bits = (np.array(seeds, np.uint64)[:, None] >> np.arange(63, dtype=np.uint64)) & np.uint64(1)
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < 0.025  # five standard errors
+
+
+def test_steps_of_epochs_and_places_are_not_taken_for_each_other() -> None:
+    assert stepped(7, 1, 2) != stepped(7, 2, 1)
+    assert stepped(7, 0) != stepped(7, 0, 0) != stepped(7)

@@ -120,7 +120,9 @@ def test_the_first_ten_are_named_and_the_rest_counted() -> None:
 
 
 def test_numbers_and_lists() -> None:
-    assert [is_number(v) for v in (1, 1.5, np.float32(1), True, np.True_, "1", None)] == [True] * 3 + [False] * 4
+    assert [is_number(v) for v in (1, 1.5, np.float32(1), True, np.True_, "1", None)] == [True] * 3 + [
+        False
+    ] * 4
     assert as_list(np.array([1, 2])) == [1, 2]
     assert as_list(pa.array([1, None])) == [1, None]
     refuse_at(np.zeros(3, bool), [1, 2, 3], "nothing is wrong")

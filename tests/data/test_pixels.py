@@ -10,15 +10,13 @@ from PIL import Image
 
 from matweave.data.pixels import (
     as_pixels,
-    as_size,
     by,
-    check_channels,
     refuse_not_finite,
     resize,
     shape_told,
     to_channels,
 )
-from matweave.errors import ConfigError, DataError
+from matweave.errors import DataError
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -113,7 +111,9 @@ def test_images_with_nan_are_named_by_index_or_name() -> None:
     x = np.zeros((30, 1, 2, 2), np.float32)
     x[5, 0, 1, 1] = np.nan
     x[29] = np.inf
-    with pytest.raises(DataError, match=r"2 of 30 images have pixels that are NaN or infinite: index 5, 29\n"):
+    with pytest.raises(
+        DataError, match=r"2 of 30 images have pixels that are NaN or infinite: index 5, 29\n"
+    ):
         as_pixels(x, "x")
     with pytest.raises(DataError, match="infinite: 'f5', 'f29'\n"):
         refuse_not_finite(x, "x", [f"f{i}" for i in range(30)])
@@ -194,29 +194,10 @@ def test_resizing_commutes_with_mirrors_and_transposition(height, width, seed) -
 def test_many_images_are_as_each_alone() -> None:
     x = noise(70, 3, 300, 200)  # several chunks
     alone = [69, 0, 35]
-    assert np.array_equal(resize(x, (8, 8))[alone], np.concatenate([resize(x[i : i + 1], (8, 8)) for i in alone]))
+    assert np.array_equal(
+        resize(x, (8, 8))[alone], np.concatenate([resize(x[i : i + 1], (8, 8)) for i in alone])
+    )
     assert np.array_equal(to_channels(x, 1, "x")[alone], to_channels(x[alone], 1, "x"))
-
-
-def test_sizes() -> None:
-    assert as_size(None) is None
-    for given_size in (28, "28", np.int64(28), (28,), "28x28", "28X28", "28×28", (28, 28), [28, 28], "28 x 28"):
-        assert as_size(given_size) == (28, 28), given_size
-    assert as_size("28x32") == (28, 32)
-
-
-@pytest.mark.parametrize("size", [0, -1, True, 2.5, "", "x", "28x", "axb", "1x2x3", (1, 2, 3), (), (0, 3), (2.0, 3), object()])
-def test_sizes_that_are_refused(size) -> None:
-    with pytest.raises(ConfigError, match="must be a height and width >= 1"):
-        as_size(size)
-
-
-def test_channels_that_are_refused() -> None:
-    for good in (None, 1, 3, np.int64(3)):
-        check_channels(good)
-    for bad in (0, 2, 4, True, "3", 1.0):
-        with pytest.raises(ConfigError, match="must be 1"):
-            check_channels(bad)
 
 
 def test_words() -> None:

@@ -122,7 +122,10 @@ def test_what_is_idx(tmp_path) -> None:
         (b"", "it is truncated: 0 of the 16 bytes"),
         (labels_bytes(), r"magic number is 2049 \(which is idx labels\), not 2051 \(idx images\)"),
         (b"\x89PNG" + images_bytes(), r"magic number is 2303741511 \(no idx file of bytes\)"),
-        (struct.pack(">4I", 2051, 2**32 - 1, 2**32 - 1, 2**32 - 1) + b"x", "it is truncated: 1 of the 79,228,162,"),
+        (
+            struct.pack(">4I", 2051, 2**32 - 1, 2**32 - 1, 2**32 - 1) + b"x",
+            "it is truncated: 1 of the 79,228,162,",
+        ),
         (struct.pack(">4I", 2051, 0, 4, 3), "no images"),
         (struct.pack(">4I", 2051, 5, 0, 3), "no images"),
     ],
@@ -137,7 +140,10 @@ def test_images_that_are_refused(tmp_path, gz, data, said) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (labels_bytes(LABELS[:4]), "train-images-idx3-ubyte holds 5 images, but train-labels-idx1-ubyte 4 labels"),
+        (
+            labels_bytes(LABELS[:4]),
+            "train-images-idx3-ubyte holds 5 images, but train-labels-idx1-ubyte 4 labels",
+        ),
         (labels_bytes()[:-2], "it is truncated: 3 of the 5 bytes"),
         (images_bytes(), r"magic number is 2051 \(which is idx images\), not 2049"),
     ],

@@ -107,9 +107,20 @@ def test_two_folders_of_one_part_are_refused(tmp_path) -> None:
 
 
 def test_pictures_beside_classes_are_refused(tmp_path) -> None:
-    put(tmp_path, "a/1.png", "b/2.png", "x.png", "y.png")
-    with pytest.raises(DataError, match="2 pictures lie beside the folders of classes 'a', 'b': '[xy].png', '[xy].png'"):
+    put(tmp_path, "a/1.png", "b/2.png", "x10.png", "x9.png")
+    with pytest.raises(DataError) as caught:
         read_image_folder(tmp_path)
+    assert caught.value.what == ("2 pictures lie beside the folders of classes 'a', 'b': 'x9.png', 'x10.png'")
+
+
+def test_links_are_followed_but_not_in_a_circle(tmp_path) -> None:
+    put(tmp_path / "elsewhere", "7.png")
+    put(tmp_path / "set", "a/1.png")
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "a" / "up").symlink_to(tmp_path / "set")
+    found = read_image_folder(tmp_path / "set")
+    assert found.names == ("a/1.png", "b/7.png")
+    assert found.report[-1] == "1 links lead to folders that were read already, and were not read again"
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path) -> None:

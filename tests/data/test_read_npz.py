@@ -20,7 +20,9 @@ def put(tmp_path, **arrays):
     return path
 
 
-@pytest.mark.parametrize("names", [("x", "y"), ("X", "Y"), ("images", "labels"), ("data", "target"), ("x", "labels")])
+@pytest.mark.parametrize(
+    "names", [("x", "y"), ("X", "Y"), ("images", "labels"), ("data", "target"), ("x", "labels")]
+)
 def test_names(tmp_path, names) -> None:
     found = read_npz(put(tmp_path, **dict(zip(names, (X, Y), strict=True)), other=np.zeros(2)))
     assert np.array_equal(found.pixels[:, 0], X)
@@ -95,9 +97,15 @@ def test_layouts(tmp_path) -> None:
         ({"faces": X}, "holds no array of images; it holds 'faces'"),
         ({}, "holds no array of images; it holds nothing"),
         ({"x": np.zeros((4, 3, 5, 3))}, "both the second and the last"),
-        ({"x": np.full((4, 6, 5), np.nan)}, "4 of 4 images have pixels that are NaN or infinite: index 0, 1, 2, 3"),
+        (
+            {"x": np.full((4, 6, 5), np.nan)},
+            "4 of 4 images have pixels that are NaN or infinite: index 0, 1, 2, 3",
+        ),
         ({"x": X[:0]}, "there are no images"),
-        ({"x": np.array([None, {}], object)}, "its array 'x' holds Python objects, which are never unpickled"),
+        (
+            {"x": np.array([None, {}], object)},
+            "its array 'x' holds Python objects, which are never unpickled",
+        ),
         ({"x": X, "y": np.array(["a", None, "b", 1], object)}, "its array 'y' holds Python objects"),
     ],
 )

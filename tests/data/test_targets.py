@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,8 +91,14 @@ def test_values_of_regression() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([1.0, float("nan"), float("inf")], r"2 targets are not finite numbers: nan \(index 1\), inf \(index 2\)"),
-        ([1, "x", None, True], r"3 targets are not numbers: 'x' \(index 1\), None \(index 2\), True \(index 3\)"),
+        (
+            [1.0, float("nan"), float("inf")],
+            r"2 targets are not finite numbers: nan \(index 1\), inf \(index 2\)",
+        ),
+        (
+            [1, "x", None, True],
+            r"3 targets are not numbers: 'x' \(index 1\), None \(index 2\), True \(index 3\)",
+        ),
         (np.zeros((2, 1)), r"shape \(2, 1\)"),
         (np.array([True]), "not numbers"),
         (np.array(["1"]), "not numbers"),
@@ -128,7 +135,9 @@ def test_numbers_have_no_classes() -> None:
 
 
 def test_one_class_and_none() -> None:
-    with pytest.raises(DataError, match=r"all 2 examples are of class 'a'.*\n.*where: here\n.*two or more classes"):
+    with pytest.raises(
+        DataError, match=r"all 2 examples are of class 'a'.*\n.*where: here\n.*two or more classes"
+    ):
         Targets.of_labels("ab").take([0, 0]).refuse_one_class("here")
     with pytest.raises(DataError, match="no examples"):
         Targets.of_labels([]).refuse_one_class("here")
@@ -138,10 +147,11 @@ def test_one_class_and_none() -> None:
 
 
 def test_required() -> None:
-    targets = Targets.of_labels("ab")
-    assert require_targets(SimpleNamespace(targets=targets), "here") is targets
+    data: Any = SimpleNamespace(targets=Targets.of_labels("ab"))
+    assert require_targets(data, "here") is data.targets
+    data.targets = None
     with pytest.raises(DataError, match="no labels"):
-        require_targets(SimpleNamespace(targets=None), "here")
+        require_targets(data, "here")
 
 
 def test_an_index() -> None:

@@ -15,7 +15,7 @@ FORBIDDEN = {
     "a path of a developer's machine": r"(?<![\w.])/(?:wo" r"rk|ro" r"ot|Us" r"ers|home/\w+)/\w|[A-Z]:\\+Us" r"ers",
     "a host of a package registry": r"py" r"pi\.org|python" r"hosted|download\.py" r"torch|ana" r"conda\.org|arti"
     r"factory|(?:^|\s)--(?:extra-)?index" r"-url",
-    "a key": r"BEGIN [A-Z ]*PRIVATE " r"KEY|gh[pousr]_\w{30}|AKIA[0-9A-Z]{16}",
+    "a key": r"BEGIN [A-Z ]*PRIVATE " r"KEY|\bgh[pousr]_\w{30}|AKIA[0-9A-Z]{16}",
     "a conflict left": r"^(?:<{7}|>{7}) ",
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 from house.rooms import SRC, name_of, project, relative, sources, tree
 
@@ -31,12 +32,23 @@ print([name for name in {HEAVY} if name in sys.modules])
     assert loaded == "[]"
 
 
+ON_EXTRAS = {"deep": "torch", "train": "torch", "nets": "torch", "sklearn": "sklearn"}
+"""Rooms that need an extra, and its module; what opens their doors (app/net_*) needs it too, but for the commands."""
+FREE = {"history.py", "net_cli.py", "net_options.py", "net_data.py"}
+"""Files among them that are loaded where the extra is absent: what reports and the command line read."""
+
+
+def on_an_extra(path: Path) -> bool:
+    room = path.relative_to(SRC).parts[0].removesuffix(".py")
+    return path.name not in FREE and (room in ON_EXTRAS or path.name.startswith("net_") and room == "app")
+
+
 def test_the_whole_core_is_imported_without_torch_or_an_extra() -> None:
     """Every module, so that nothing below the doors needs what `pip install matweave` does not bring."""
     modules = [
         ".".join(("matweave", *p.relative_to(SRC).with_suffix("").parts))
         for p in sources()
-        if "__" not in p.name
+        if "__" not in p.name and not on_an_extra(p)
     ]
     assert len(modules) > 50
     extras = ("torch", "matplotlib", "optuna", "pandas", "polars", "sklearn", "faiss", "fastapi")
@@ -52,6 +64,34 @@ for name in {modules}:
 print([name for name in {extras} if name in sys.modules])
 """
     assert run(code).strip() == "[]"
+
+
+def test_extras_are_imported_in_one_place_and_their_absence_names_the_pip_line() -> None:
+    places: dict[str, set[str]] = {"torch": set(), "sklearn": set()}
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in names:
+                if name.partition(".")[0] in places:
+                    places[name.partition(".")[0]].add(relative(path))
+    assert places["torch"] == {"src/matweave/deep.py"}
+    assert len(places["sklearn"]) == 1
+    for module, extra, absent in (("deep", "deep", "torch"), ("sklearn", "sklearn", "sklearn")):
+        code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == {absent!r}:
+            raise ModuleNotFoundError(name, name={absent!r})
+sys.meta_path.insert(0, Absent())
+from matweave.errors import MissingExtra
+try:
+    from matweave.{module} import *
+except MissingExtra as error:
+    print(error.mend)
+"""
+        assert run(code).strip() == f"pip install 'matweave[{extra}]'"
 
 
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

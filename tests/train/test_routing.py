@@ -131,4 +131,7 @@ def test_a_module_says_itself_what_its_matrices_are():
         def forward(self, x: Tensor) -> Tensor:
             return x @ self.left
 
+    stacked = nn.Linear(4, 12, bias=False)
+    stacked.matrix_blocks = {"weight": 3}  # type: ignore[assignment]
+    assert rules(nn.Sequential(stacked, nn.Linear(12, 2, bias=False)))["0.weight"] == ("muon", 3)
     assert rules(Thin()) == {"left": ("muon", 1), "gates": ("muon", 2), "knots": ("adamw", 1)}

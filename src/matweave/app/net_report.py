@@ -71,7 +71,7 @@ def hard_examples(model: NetModel, judged: Judged, test: Data) -> list[HardExamp
         p = model.probabilities(few)
         predicted = [model.classes[code] for code in p.argmax(axis=1)]
         truth, sure = targets.labels(), p.max(axis=1)
-    names = getattr(few, "names", None) or [f"row {int(i) + 1}" for i in at]
+    names = getattr(few, "names", None) or [f"row {int(i) + 1} of the test part" for i in at]
     return [
         HardExample(
             **_form(few, i), truth=truth[i], predicted=predicted[i], probability=float(sure[i]), name=names[i]

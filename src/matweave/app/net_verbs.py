@@ -14,7 +14,7 @@ from matweave.app.net_data import Data, Reading, Say, reading_of
 from matweave.app.net_progress import training
 from matweave.app.progress import say
 from matweave.artifact import read_card, refuse_foreign, refuse_unwritable
-from matweave.data.holdout import hold_out
+from matweave.data.holdout import count_shared, hold_out
 from matweave.data.targets import require_targets
 from matweave.errors import ArtifactError, ConfigError, MatweaveError
 from matweave.evaluation.predictions import judge_classes, judge_values
@@ -84,6 +84,10 @@ def divide(
         found = hold_out(whole, 0.1 if test_share is None else test_share, seed=seed, name="test")
         whole, held = found.train, found.test
         report += found.report
+    if held is not None and (test is not None or "test" in own and test_share is None):
+        shared = count_shared(whole, held)
+        if shared:
+            report.append(f"leak: {shared:,} of {len(held):,} test examples are equal to a training example")
     check = None
     if valid:
         found = hold_out(whole, valid, seed=seed, name="valid")

@@ -27,7 +27,10 @@ from matweave.errors import DataError
 
 SEPARATORS = ("\t", ",", ";")
 HEAD = 200
-"""Rows looked at to tell how a file is written."""
+"""Rows looked at to tell how a file is written; of long rows fewer, but LEAST, as soon as they fill HEAD_BYTES."""
+
+LEAST = 20
+HEAD_BYTES = 1 << 17
 
 _WRAPPED = re.compile(rb'(?:^|\t)"[^"\n]*"(?=[\t\r\n]|\Z)', re.MULTILINE)
 
@@ -68,7 +71,8 @@ class DelimitedText:
 
     def head(self) -> list[tuple[str, ...]]:
         """The fields of the first rows, as text."""
-        end = int(self.starts[HEAD]) if len(self.starts) > HEAD else len(self.data)
+        rows = min(HEAD, max(LEAST, int(np.searchsorted(self.starts, HEAD_BYTES))))
+        end = int(self.starts[rows]) if len(self.starts) > rows else len(self.data)
         text = self.data[:end].decode("latin-1")
         return [row for row, *_ in rows_of(text, self.separator, self.quoted)]
 
@@ -230,10 +234,12 @@ def refuse_repeats(names: Sequence[str], where: str) -> None:
 def _beginning(data: bytes) -> bytes:
     """The first lines, whole."""
     end = -1
-    for _ in range(HEAD):
+    for row in range(HEAD):
         end = data.find(b"\n", end + 1)
         if end < 0:
             return data
+        if row >= LEAST and end > HEAD_BYTES:
+            break
     return data[: end + 1]
 
 

@@ -101,7 +101,7 @@ def hold_out(data: E, share: float, *, seed: int, stratify: bool = True, name: s
     strata = targets.values if targets is not None and by_class else np.zeros(n, np.int64)
     counts = np.bincount(strata)
     wanted = min(max(1, round(float(share) * n)), n - 1)
-    group, sizes = _groups(data.digests())
+    _, group, sizes = np.unique(data.digests(), return_inverse=True, return_counts=True)
     held = _draw(strata, counts, _quotas(counts, float(share), wanted, rng), group, sizes, rng)
     if not held.any():
         raise _nothing(sizes, n)
@@ -132,12 +132,6 @@ def count_shared(train: Examples, test: Examples) -> int:
     0
     """
     return int(np.isin(test.digests(), train.digests()).sum())
-
-
-def _groups(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The group of each example, and the size of each group."""
-    _, group, sizes = np.unique(digests, return_inverse=True, return_counts=True)
-    return group.reshape(-1), sizes
 
 
 def _quotas(counts: np.ndarray, share: float, wanted: int, rng: np.random.Generator) -> np.ndarray:

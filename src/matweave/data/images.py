@@ -67,7 +67,7 @@ class Images:
         Images(2 of 8 × 8, 1 channel, 2 classes)
         """
         x = np.asarray(x)
-        if x.ndim == 4 and x.shape[1] not in CHANNELS and x.shape[3] in CHANNELS:
+        if x.ndim == 4 and min(x.shape[1:3]) > max(CHANNELS) and x.shape[3] in CHANNELS:
             raise DataError(
                 f"images of shape {x.shape} have their channels last",
                 where="Images.of",

@@ -18,13 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from matweave.data.targets import Targets
-from matweave.errors import ConfigError, DataError
+from matweave.errors import DataError
 
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -194,47 +193,6 @@ def _weights(old: int, new: int) -> np.ndarray:
     centre = (np.arange(new)[:, None] + 0.5) * scale
     weights = np.maximum(0.0, 1.0 - np.abs(np.arange(old) + 0.5 - centre) / max(scale, 1.0))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def as_size(size: Any) -> tuple[int, int] | None:
-    """(height, width) from 28, "28", "28x32" or a pair; None for None. Raises ConfigError for anything else.
-
-    >>> as_size(28), as_size("28x32")
-    ((28, 28), (28, 32))
-    """
-    if size is None:
-        return None
-    parts = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
-    parts = [parts] if isinstance(parts, Integral) else parts
-    try:
-        found = [int(part) for part in parts if not isinstance(part, (bool, float))]
-        if len(found) == len(parts) in (1, 2) and min(found) >= 1:
-            return found[0], found[-1]
-    except (TypeError, ValueError):
-        pass
-    raise ConfigError(
-        f"size is {size!r}, but must be a height and width >= 1",
-        where="read_images",
-        mend='give size=28 or size="28x32" (height x width)',
-    )
-
-
-def check_channels(channels: Any) -> None:
-    """Raise ConfigError unless channels is None, 1 or 3.
-
-    >>> check_channels(2)
-    Traceback (most recent call last):
-    matweave.errors.ConfigError: channels is 2, but must be 1 (grey), 3 (RGB) or none (as the images are)
-      where: read_images
-      mend:  give channels=1 or channels=3
-    """
-    good = channels is None or (isinstance(channels, Integral) and channels in (1, 3))
-    if not good or isinstance(channels, bool):
-        raise ConfigError(
-            f"channels is {channels!r}, but must be 1 (grey), 3 (RGB) or none (as the images are)",
-            where="read_images",
-            mend="give channels=1 or channels=3",
-        )
 
 
 def by(size: Iterable[int]) -> str:

@@ -33,6 +33,7 @@ class _Listing(NamedTuple):
     pictures: list[str]  # paths below the folder, with /
     others: Counter  # of files that are no pictures, by suffix
     hidden: int
+    again: int  # folders that a link had led to before
 
 
 def folder_parts(folder: Path) -> tuple[str, ...]:
@@ -50,7 +51,8 @@ def read_image_folder(
     """The pictures of a folder or of one part of it (one of `folder_parts`), or a single picture file.
 
     channels, size: what all pictures are brought to (None: they must agree).
-    Raises DataError where there is no picture, some are unreadable or stand outside the classes, or they differ.
+    Raises DataError where there is no picture, some are unreadable or stand outside the classes, or they differ;
+    OSError where a folder may not be read.
     """
     if path.is_file():
         pixels, told = read_files([path], [path.name], str(path), channels=channels, size=size)
@@ -68,7 +70,7 @@ def read_image_folder(
     loose = [name for name in found.pictures if "/" not in name]
     if classes and loose:
         raise DataError(
-            f"{len(loose):,} pictures lie beside the folders of classes {listed(classes)}: {listed(loose)}",
+            f"{len(loose):,} pictures lie beside the folders of classes {listed(classes)}: {listed(natural_order(loose))}",
             where=str(folder),
             mend="put each picture into the folder of its class",
         )
@@ -107,9 +109,17 @@ def _level(folder: Path) -> dict[str, Path]:
 
 def _listing(folder: Path) -> _Listing:
     pictures, others, hidden = [], Counter(), 0
-    for at, folders, files in os.walk(folder):
+    seen: set[str] = set()  # real paths: links are followed, but never in a circle
+    again = 0
+    for at, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        real = os.path.realpath(at)
+        if real in seen:
+            again += 1
+            folders.clear()
+            continue
+        seen.add(real)
         hidden += sum(map(_is_hidden, folders)) + sum(map(_is_hidden, files))
-        folders[:] = [f for f in folders if not _is_hidden(f)]
+        folders[:] = sorted(f for f in folders if not _is_hidden(f))
         for file in files:
             suffix = os.path.splitext(file)[1].lower()
             if _is_hidden(file):
@@ -118,7 +128,11 @@ def _listing(folder: Path) -> _Listing:
                 pictures.append(Path(at, file).relative_to(folder).as_posix())
             else:
                 others[suffix or "without a suffix"] += 1
-    return _Listing(pictures, others, hidden)
+    return _Listing(pictures, others, hidden, again)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_hidden(name: str) -> bool:
@@ -137,4 +151,6 @@ def _told(folder: Path, found: _Listing, classes: list[str]) -> list[str]:
         told.append(f"{sum(found.others.values()):,} files are no pictures and were not read: {said}")
     if found.hidden:
         told.append(f"{found.hidden:,} hidden files or folders were not read")
+    if found.again:
+        told.append(f"{found.again:,} links lead to folders that were read already, and were not read again")
     return told

@@ -11,11 +11,15 @@ converted is told, as is everything that was found and not read.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from matweave.data.image_files import SUFFIXES
 from matweave.data.images import Images
-from matweave.data.pixels import CHANNELS, as_size, by, check_channels, resize, shape_told, to_channels
+from matweave.data.pixels import CHANNELS, by, resize, shape_told, to_channels
 from matweave.data.read_idx import idx_parts, is_idx, read_idx
 from matweave.data.read_image_folder import folder_parts, read_image_folder
 from matweave.data.read_npz import npz_parts, read_npz
@@ -36,8 +40,11 @@ def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     ('train', 'test')
     """
     path = Path(path)
-    kind = _kind(path)
-    return {"idx": idx_parts, "npz": npz_parts, "folder": folder_parts, "picture": lambda _: ()}[kind](path)
+    with _readable(path):
+        kind = _kind(path)
+        return {"idx": idx_parts, "npz": npz_parts, "folder": folder_parts, "picture": lambda _: ()}[kind](
+            path
+        )
 
 
 def read_images(
@@ -74,12 +81,13 @@ def read_images(
             where=str(path),
             mend="leave labels out, or give the file of images",
         )
-    if kind == "idx":
-        found = read_idx(path, part=part, labels=None if labels is None else Path(labels))
-    elif kind == "npz":
-        found = read_npz(path, part=part)
-    else:
-        found = read_image_folder(path, part=part, channels=channels, size=size)
+    with _readable(path):
+        if kind == "idx":
+            found = read_idx(path, part=part, labels=None if labels is None else Path(labels))
+        elif kind == "npz":
+            found = read_npz(path, part=part)
+        else:
+            found = read_image_folder(path, part=part, channels=channels, size=size)
     pixels, told = found.pixels, []
     if channels is not None and channels != pixels.shape[1]:
         told.append(f"all images, {CHANNELS.get(pixels.shape[1], '')}, became {CHANNELS[channels]}")
@@ -92,6 +100,59 @@ def read_images(
     return Images(
         pixels=pixels, targets=found.targets, names=found.names, report=(first, *found.report, *told)
     )
+
+
+def as_size(size: Any) -> tuple[int, int] | None:
+    """(height, width) from 28, "28", "28x32" or a pair; None for None. Raises ConfigError for anything else.
+
+    >>> as_size(28), as_size("28x32")
+    ((28, 28), (28, 32))
+    """
+    if size is None:
+        return None
+    parts = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
+    parts = [parts] if isinstance(parts, Integral) else parts
+    try:
+        found = [int(part) for part in parts if not isinstance(part, (bool, float))]
+        if len(found) == len(parts) in (1, 2) and min(found) >= 1:
+            return found[0], found[-1]
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(
+        f"size is {size!r}, but must be a height and width >= 1",
+        where="read_images",
+        mend='give size=28 or size="28x32" (height x width)',
+    )
+
+
+def check_channels(channels: Any) -> None:
+    """Raise ConfigError unless channels is None, 1 or 3.
+
+    >>> check_channels(2)
+    Traceback (most recent call last):
+    matweave.errors.ConfigError: channels is 2, but must be 1 (grey), 3 (RGB) or none (as the images are)
+      where: read_images
+      mend:  give channels=1 or channels=3
+    """
+    good = channels is None or (isinstance(channels, Integral) and channels in (1, 3))
+    if not good or isinstance(channels, bool):
+        raise ConfigError(
+            f"channels is {channels!r}, but must be 1 (grey), 3 (RGB) or none (as the images are)",
+            where="read_images",
+            mend="give channels=1 or channels=3",
+        )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or path} cannot be read ({error.strerror or error})",
+            where=str(path),
+            mend="give a path that may be read",
+        ) from error
 
 
 def _kind(path: Path) -> str:

@@ -64,14 +64,17 @@ def _even(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if problems:
         raise _refused(problems)
     offsets = offsets_of(np.full(len(x), x.shape[1]))
-    return np.ascontiguousarray(x, np.float32).reshape(-1, x.shape[2]), offsets
+    # a copy: what the caller does with the array later is no business of ours
+    return np.array(x, np.float32, order="C").reshape(-1, x.shape[2]), offsets
 
 
 def _uneven(items: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    arrays, strange, empty, flat = [], [], [], []
+    arrays, strange, empty = [], [], []
     for i, item in enumerate(items):
         try:
             array = np.asarray(item)
+            if array.dtype == object:  # numbers, perhaps, that were put into an array of anything
+                array = np.asarray(array.tolist())
         except ValueError:  # rows of other lengths within one sequence
             array = np.zeros((), object)
         if array.ndim in (1, 2) and not array.size:
@@ -80,7 +83,6 @@ def _uneven(items: list[Any]) -> tuple[np.ndarray, np.ndarray]:
             strange.append(i)
         else:
             arrays.append((i, array.reshape(len(array), -1)))
-            flat.append(array.ndim == 1)
     problems = _lines(strange, "that are no arrays (T,) or (T, channels) of numbers")
     problems += _lines(empty, "without a single step")
     if arrays:

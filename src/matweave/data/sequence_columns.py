@@ -74,6 +74,7 @@ def choose_columns(text: DelimitedText, asked: Asked) -> Chosen:
     body = rows[1:] if header or skip else rows
     if not body:
         raise DataError(f"{where} has a header, but no row", where=where, mend="give a file with sequences")
+    numeric = _numeric(names, body)
     target = _named("target", asked.target, names, where)
     if asked.target is None:
         spoken_for = {asked.id, asked.time, asked.text}
@@ -81,7 +82,7 @@ def choose_columns(text: DelimitedText, asked: Asked) -> Chosen:
         target = find_target([n for n in names if n not in spoken_for]) if header else first
     id_ = _named("id", asked.id, names, where) or (_known(IDS, names, asked.id) if header else None)
     id_ = None if id_ == target else id_
-    layout, text_column, why = _layout(text, asked, names, body, header, target, id_)
+    layout, text_column, why = _layout(text, asked, names, numeric, header, target, id_)
     if layout == "long" and not header and asked.target is None:
         target = None
     if layout == "text" and asked.target is None and target is None:
@@ -96,12 +97,11 @@ def choose_columns(text: DelimitedText, asked: Asked) -> Chosen:
     values = (text_column,) if text_column else tuple(n for n in names if n not in (target, id_, time))
     left = []
     if layout == "long":
-        numeric = _numeric(names, body)
         left = [n for n in values if n not in numeric]
         values = tuple(n for n in values if n in numeric)
     elif layout == "text":
         left = [n for n in names if n not in (target, id_, text_column)]
-    elif strange := [n for n in values if n not in _numeric(names, body)]:
+    elif strange := [n for n in values if n not in numeric]:
         raise DataError(
             f"columns of a wide file must hold numbers, but these hold text: {listed(strange)}",
             where=where,
@@ -170,7 +170,7 @@ def _layout(
     text: DelimitedText,
     asked: Asked,
     names: Sequence[str],
-    body: list[tuple[str, ...]],
+    numeric: set[str],
     header: bool,
     target: str | None,
     id_: str | None,
@@ -192,7 +192,6 @@ def _layout(
     known = _known(TEXTS, names, None) if header else None
     if known is not None and known != target:
         return "text", known, f"text by character: column {known!r} by its name"
-    numeric = _numeric(names, body)
     texts = [n for n in names if n not in numeric and n not in (target, id_)]
     others = [n for n in names if n in numeric and n not in (target, id_)]
     if len(texts) == 1 and not others:

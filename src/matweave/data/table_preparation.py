@@ -141,7 +141,7 @@ class TablePreparation:
                 values = values_of(column)
                 missing = np.isnan(values)
                 if self.varies[k]:
-                    values[missing] = self.fill[k]
+                    values = np.where(missing, self.fill[k], values)  # Arrow's own memory is not written to
                     with np.errstate(over="ignore"):
                         block[:, 0] = (values - self.mean[k]) / self.std[k]
                     wrong = np.flatnonzero(~np.isfinite(block[:, 0]))

@@ -115,7 +115,7 @@ def lead(judged: Judged) -> Html:
 
     >>> from matweave.evaluation.predictions import judge_values
     >>> lead(judge_values(np.array([1.0, 2.0, 3.5]), np.array([1.0, 2.0, 3.0]))).markup[:72]
-    '<p class=lead>Predictions of 3 examples are off by <b>0.28868</b> on ave'
+    '<p class=lead>Predictions of 3 examples are typically off by <b>0.28868<'
     """
     if isinstance(judged, ValuesJudged):
         return _lead_of_values(judged)
@@ -145,8 +145,8 @@ def _lead_of_values(judged: ValuesJudged) -> Html:
         return figures(value, like)
 
     parts: list[object] = [
-        Html(f"Predictions of {judged.n:,} examples are off by <b>{size(error.mean)}</b> on average"),
-        f"(root of the mean square{_span(error, size, bare=True)}); always answering the mean would be off by "
+        Html(f"Predictions of {judged.n:,} examples are typically off by <b>{size(error.mean)}</b>"),
+        f"(RMSE{_span(error, size, bare=True)}); always answering the mean would be off by "
         f"{size(judged.constant)}.",
     ]
     if np.isfinite(explained.mean):
@@ -204,9 +204,9 @@ table.confusion{width:auto;border-collapse:separate;border-spacing:2px;font-size
 .fields{font-size:.86rem} .fields div{display:flex;justify-content:space-between;gap:1rem;padding:.12rem 0;
  border-bottom:1px solid var(--line)} .fields span:first-child{color:var(--muted)}
 .fields span{overflow-wrap:anywhere} .fields span:last-child{text-align:right;font-variant-numeric:tabular-nums}
-.sheet svg{min-width:0}
+.sheet svg{min-width:0} #metrics td:last-child{min-width:17rem}
 .facts.few{grid-template-columns:repeat(auto-fit,minmax(9rem,1fr))}
 pre{margin:.6rem 0 1rem;padding:.8rem 1rem;background:var(--tint);border:1px solid var(--line);border-radius:10px;
  max-height:24rem;overflow:auto;font:.84rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
-@media print{pre{max-height:none}}
+@media print{pre{max-height:none} #metrics td:last-child{min-width:0}}
 """

@@ -143,7 +143,7 @@ def values(predicted: np.ndarray, true: np.ndarray, label: str) -> str:
             cloud.grid()
             cloud.set(xlabel="true", ylabel="predicted")
             error = p - t
-            heights, edges = np.histogram(error, bins=int(np.clip(np.sqrt(n), 8, 50)))
+            heights, edges = _histogram(error)
             bars.bar(edges[:-1], heights, width=np.diff(edges) * 0.94, align="edge", color=ACCENT, lw=0)
             bars.axvline(0, color=INK, lw=1)
             bars.grid(axis="y")
@@ -156,6 +156,15 @@ def values(predicted: np.ndarray, true: np.ndarray, label: str) -> str:
                 axis.ticklabel_format(useOffset=False, scilimits=(-4, 7))
 
     return drawn(draw, height=3.7 * shown, name="values", label=label)
+
+
+def _histogram(error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts and edges; errors that are all the same, but for rounding, in a bin of their own."""
+    middle, span = float(np.median(error)), float(np.ptp(error))
+    if span <= 1e-9 * abs(middle):
+        half = abs(middle) / 2 or 0.5
+        return np.array([len(error)]), np.array([middle - half, middle + half])
+    return np.histogram(error, bins=int(np.clip(np.sqrt(len(error)), 8, 50)))
 
 
 def activations(curves: Sequence[ActivationCurve], label: str) -> str:

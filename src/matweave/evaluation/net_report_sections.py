@@ -31,9 +31,13 @@ def metrics(judged: Judged) -> list[Html]:
     return [
         table(heads, rows, numbers=(1, 2, 3)),
         paragraph(
-            f"Over {judged.n:,} examples. ↑ higher is better, ↓ lower is better. Without looking: what the best "
-            "constant answer reaches on the same examples, "
-            + ("the shares of the classes." if isinstance(judged, ClassesJudged) else "their mean."),
+            f"Over {judged.n:,} examples. ↑ higher is better, ↓ lower is better. Without looking: what one "
+            "answer for all of these examples reaches, "
+            + (
+                "the shares of their classes."
+                if isinstance(judged, ClassesJudged)
+                else "the mean of their values."
+            ),
             kind="note",
         ),
     ]
@@ -69,11 +73,12 @@ def training(history: TrainHistory | None) -> list[Html]:
     if history is None or not history.epochs:
         return []
     last, rates = history.epochs[-1], {e.learning_rate for e in history.epochs}
+    count = len(history.epochs)
     said = [
-        f"{len(history.epochs):,} epochs of {history.examples:,} examples in {_duration(history.seconds)}."
+        f"{count:,} {'epoch' if count == 1 else 'epochs'} of {history.examples:,} examples in {_duration(history.seconds)}."
     ]
     said.append(
-        f"Ended by {history.stopped}." if history.stopped != "epochs" else "Every epoch asked for was run."
+        f"Ended: {history.stopped}." if history.stopped != "epochs" else "Every epoch asked for was run."
     )
     if history.best is not None:
         said.append(
@@ -88,7 +93,7 @@ def training(history: TrainHistory | None) -> list[Html]:
         "The ring marks the epoch whose weights were kept. Training loss is the mean over an epoch, while the weights "
         "moved and with augmentation where there is any: early on it may lie above the loss of validation."
     )
-    label = f"Loss, validation measures and learning rate over {len(history.epochs)} epochs"
+    label = f"Loss, validation measures and learning rate over {count} epochs"
     return [paragraph(*said), figure(plots.training(history, label), caption)]
 
 
@@ -163,7 +168,7 @@ def reading(judged: Judged, history: TrainHistory | None) -> list[Html]:
     """The words of the report, in a line each."""
     terms = {
         "95 % interval": "what the number could have been with other examples like these: 2.5 and 97.5 % quantiles over "
-        "resamples of the examples (bootstrap). Another training run would differ by more than that",
+        "resamples of the examples (bootstrap). It does not say how another training run would come out",
         "without looking": "the same metric for one constant answer; what a network is worth is its distance from it",
     }
     if isinstance(judged, ClassesJudged):
@@ -180,7 +185,7 @@ def reading(judged: Judged, history: TrainHistory | None) -> list[Html]:
         way = "higher" if history.higher_is_better else "lower"
         terms["validation"] = (
             f"examples held out of training by which the epoch was chosen ({history.measure}, {way} is better); "
-            "its numbers are a little too good for that reason, those above are not"
+            "its numbers are a little too good for that reason"
         )
     cells = "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in terms.items())
     return [Html(f"<dl class=read>{cells}</dl>")]

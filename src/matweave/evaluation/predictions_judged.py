@@ -84,7 +84,7 @@ class ClassesJudged:
     def lines(self) -> list[str]:
         """What to print: how much was judged, metrics, what they are to be read against, the commonest mistakes."""
         name, share = self.commonest
-        said = [f"{self.n:,} examples of {len(self.classes):,} classes", *_aligned(self.rows())]
+        said = [f"{_examples(self.n)} of {len(self.classes):,} classes", *_aligned(self.rows())]
         said.append(f"always {name!r}, the most common class: accuracy {share:.4f}")
         said.append(f"by chance a perfectly calibrated model shows an ece of up to {self.chance_error:.4f}")
         pairs = [f"{t!r} taken for {p!r} {count:,} times" for t, p, count in self.confused(3)]
@@ -169,7 +169,7 @@ class ValuesJudged:
     def lines(self) -> list[str]:
         """What to print: how much was judged, metrics, and what they are to be read against."""
         outputs = self.values.shape[1]
-        said = [f"{self.n:,} examples" + (f" of {outputs} outputs" if outputs > 1 else "")]
+        said = [_examples(self.n) + (f" of {outputs} outputs" if outputs > 1 else "")]
         return [
             *said,
             *_aligned(self.rows()),
@@ -184,18 +184,15 @@ class ValuesJudged:
             "outputs": [
                 {
                     **{name: _number(values[at]) for name, values in self.per_output.items()},
-                    "errors": {
-                        f"{q:g}%": float(v)
-                        for q, v in zip((0, 5, 50, 95, 100), _quantiles(error[:, at]), strict=True)
-                    },
+                    "errors": {f"{q}%": float(np.percentile(error[:, at], q)) for q in (0, 5, 50, 95, 100)},
                 }
                 for at in range(error.shape[1])
             ],
         }
 
 
-def _quantiles(values: np.ndarray) -> np.ndarray:
-    return np.quantile(values, [0, 0.05, 0.5, 0.95, 1])
+def _examples(n: int) -> str:
+    return "1 example" if n == 1 else f"{n:,} examples"
 
 
 def _common(n: int, metrics: dict[str, Interval], hardest: np.ndarray) -> dict[str, Any]:

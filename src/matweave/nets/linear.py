@@ -3,7 +3,7 @@
 Model       ŷ = W x + b: values for regression, logits of softmax(ŷ) for classes; images are taken as rows of pixels.
 Start       zero: the objective is convex, so nothing is gained by a random start, and with zeros the first loss is
             that of knowing nothing (log of the number of classes). uniform: torch's own, ±1/√d.
-Checked by  tests/nets/test_linear.py: formula, gradient and Hessian-free descent against `closed_form`.
+Checked by  tests/nets/test_linear.py: formula, start, and descent by L-BFGS against `closed_form`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@
 | steps | every h_t; zeros beyond L | (n, T, width) |
 
 Each is a module with forward(steps (n, T, width), lengths (n,)). Lengths are at least 1: the readers of `data` see to it.
+A dense layer after `steps` makes its own bias of the padding's zeros.
 Checked by  tests/nets/test_sequence_outputs.py: loops over single sequences in NumPy, NaN as padding, gradcheck.
 """
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from matweave.config import number
 from matweave.deep import Tensor, functional, torch
 from matweave.errors import ConfigError, nearest
 from matweave.train.task import Loss
@@ -59,9 +60,9 @@ def make_loss(
         "delta": delta != 1,
     }
     problems = [f"{name} takes no {s}" for s, is_given in given.items() if is_given and s not in LOSSES[name]]
-    if not 0 <= label_smoothing < 1:
+    if number(0, 1)(label_smoothing) or label_smoothing == 1:
         problems.append(f"label_smoothing is {label_smoothing!r}, but must be in [0, 1)")
-    if not delta > 0:
+    if number(above=0)(delta):
         problems.append(f"delta is {delta!r}, but must be a number > 0")
     if class_weights is not None:
         given_weights = np.asarray(class_weights, np.float64)
@@ -73,7 +74,7 @@ def make_loss(
         raise ConfigError(
             "\n".join(problems), where=f"loss {name}", mend="leave out or correct what is named"
         )
-    weights = None if class_weights is None else torch.as_tensor(np.asarray(class_weights, np.float32))
+    weights = None if class_weights is None else torch.tensor(np.asarray(class_weights, np.float64))
     if name == "mse":
         return lambda outputs, y: functional.mse_loss(*_alike(outputs, y))
     if name == "huber":
@@ -142,21 +143,25 @@ def _weighted(outputs: Tensor, y: Tensor, smoothing: float, weights: Tensor) -> 
             where="loss",
             mend="give one weight for each class",
         )
-    weights = weights.to(outputs.device)
     if y.is_floating_point():  # probabilities: an example counts its mean weight
         each = functional.cross_entropy(outputs, y, label_smoothing=smoothing, reduction="none")
-        return (each * (y @ weights)).mean()
+        return (each * (y * _beside(each, weights)).sum(1)).mean()
     each = functional.cross_entropy(
         outputs, y, label_smoothing=smoothing, reduction="none", ignore_index=PADDING
     )
     real = y != PADDING
-    return (each * weights[y.clamp(min=0)]).sum() / real.sum()
+    return (each * _beside(each, weights)[y.clamp(min=0)]).sum() / real.sum()
+
+
+def _beside(each: Tensor, weights: Tensor) -> Tensor:
+    """Weights in the precision of the losses, on their device."""
+    return weights.to(each.dtype).to(each.device)
 
 
 def _binary(outputs: Tensor, y: Tensor, smoothing: float, weights: Tensor | None) -> Tensor:
     smooth = y * (1 - smoothing) + smoothing / 2 if smoothing else y
     each = functional.binary_cross_entropy_with_logits(outputs, smooth, reduction="none")
     if weights is not None:
-        weights = weights.to(outputs.device)
-        each = each * (weights[0] + y * (weights[1] - weights[0]))
+        no, yes = _beside(each, weights)
+        each = each * (no + y * (yes - no))
     return each.mean()

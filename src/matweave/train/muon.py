@@ -12,9 +12,9 @@ Sources     Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural 
             "Muon is scalable for LLM training" (arXiv 2502.16982), section 2.2; AdamW: Loshchilov & Hutter 2019.
 Matrices    by routing.py: linear maps, convolutions flattened to (out, in h w), recurrent weights gate by gate.
             Everything else, the output layer too, is AdamW's.
-Precision   torch.optim.Muon orthogonalises in bfloat16. CPUs without instructions for it need 5 to 20 times as long
-            as for float32 (344 ms against 11 to 26 ms for 256 x 784, EPYC without AVX-512, 1 thread): so bfloat16 on
-            CUDA only, the weights' own precision elsewhere.
+Precision   torch.optim.Muon orthogonalises in bfloat16. A CPU without instructions for it is 10 to 20 times
+            slower there than in float32 (a step of 256 x 784: 320 ms against 14, one thread of an EPYC without AVX-512):
+            so bfloat16 on CUDA only, the weights' own precision elsewhere.
 Cost        m ≤ n: 5 (4 m² n + 2 m³) operations per m x n matrix and step, or 4 m² n + 34 m³ by way of the Gram
             matrix, which is used where n ≥ 2 m and not in bfloat16: there, rounding would count. One buffer.
 Checked by  bit-equality with torch.optim.Muon (in bfloat16, flattened by hand), tests/by_hand/muon.py in float64,

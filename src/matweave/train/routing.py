@@ -26,6 +26,8 @@ from matweave.train.matrix_optimizer import ADAMW
 MUON = "muon"
 FROZEN = "frozen"
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 GATES = {nn.RNN: 1, nn.RNNCell: 1, nn.GRU: 3, nn.GRUCell: 3, nn.LSTM: 4, nn.LSTMCell: 4}
 """Gates whose weights are stacked along the rows of one tensor."""
 
@@ -77,8 +79,8 @@ def route(module: nn.Module, *, head: str | None = None) -> Routing:
 
     head: the name of the output layer; None: the last linear layer or convolution within the child called
     "head", or within the whole module where there is no such child.
-    A module that holds matrices under names of its own lists them in an attribute `matrix_blocks`, a dict from the
-    parameter's name to the number of matrices stacked along its rows.
+    A module that holds matrices under names of its own, or stacks several in one, lists them in an attribute
+    `matrix_blocks`, a dict from the parameter's name to the number of matrices stacked along its rows.
 
     Raises ConfigError where `head` names no layer of the module.
 
@@ -95,11 +97,12 @@ def route(module: nn.Module, *, head: str | None = None) -> Routing:
     adamw   3.bias  3: one dimension
     """
     first = next((m for m in module.modules() if isinstance(m, EMBEDDINGS) or any(_matrices(m))), None)
-    first = first if isinstance(first, nn.modules.conv._ConvNd) else None
+    first = first if isinstance(first, CONVOLUTIONS) else None
     last = _head(module, head)
     found: dict[int, tuple[str, str, int]] = {}
     for owner in module.modules():
         known = {name: (blocks, why) for name, blocks, why in _matrices(owner)}
+        known |= {name: (blocks, "linear") for name, blocks in _declared(owner).items()}
         for name, p in owner.named_parameters(recurse=False):
             blocks, why = known.get(name, (0, ""))
             rule = ADAMW
@@ -128,11 +131,11 @@ def route(module: nn.Module, *, head: str | None = None) -> Routing:
 
 def _matrices(owner: nn.Module) -> Iterator[tuple[str, int, str]]:
     """Name, number of matrices along the rows, and kind of the parameters that are linear maps."""
-    for name, blocks in getattr(owner, "matrix_blocks", {}).items():
+    for name, blocks in _declared(owner).items():
         yield name, blocks, "linear"
     if isinstance(owner, nn.Linear):
         yield "weight", 1, "linear"
-    elif isinstance(owner, nn.modules.conv._ConvNd):
+    elif isinstance(owner, CONVOLUTIONS):
         yield "weight", owner.groups, "convolution" if owner.groups == 1 else "convolution, by group"
     elif isinstance(owner, nn.MultiheadAttention):
         yield "in_proj_weight", 3, "attention: queries, keys, values"
@@ -146,6 +149,11 @@ def _matrices(owner: nn.Module) -> Iterator[tuple[str, int, str]]:
             yield name, 1 if projects else gates, kind
 
 
+def _declared(owner: nn.Module) -> dict[str, int]:
+    """What a module says itself; it counts before what its type says."""
+    return getattr(owner, "matrix_blocks", {})
+
+
 def _head(module: nn.Module, name: str | None) -> nn.Module | None:
     children = dict(module.named_modules())
     if name is not None and name not in children:
@@ -156,4 +164,4 @@ def _head(module: nn.Module, name: str | None) -> nn.Module | None:
         )
     within = children[name] if name is not None else children.get("head", module)
     layers = [m for m in within.modules() if any(_matrices(m))]
-    return layers[-1] if layers and isinstance(layers[-1], (nn.Linear, nn.modules.conv._ConvNd)) else None
+    return layers[-1] if layers and isinstance(layers[-1], (nn.Linear, CONVOLUTIONS)) else None

@@ -105,9 +105,9 @@ def outputs_of(module: nn.Module, inputs: Sequence[Tensor], *, piece: int = 1024
     [0.0, 1.0, 2.0, 3.0, 4.0]
     """
     n = len(inputs[0])
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: what a module keeps between calls must serve training too
         made = [
             module(*(tensor[at : at + piece] for tensor in inputs)) for at in range(0, max(n, 1), piece)
         ]
-    whole = torch.cat(made)
-    return whole.to(torch.promote_types(whole.dtype, torch.float32))
+        whole = torch.cat(made)
+        return whole.to(torch.promote_types(whole.dtype, torch.float32))

@@ -257,3 +257,22 @@ class Timely:
             self._due, self._saved = moment.seconds + self.seconds, True
             return Save()
         return None
+
+
+@final
+@config
+class Reached:
+    """Stop when the mean training loss of an epoch is at most `loss`."""
+
+    loss: float = 0.01
+
+    def __post_init__(self) -> None:
+        check(self, loss=number())
+
+    @property
+    def each_step(self) -> bool:
+        return False
+
+    def __call__(self, moment: Moment) -> Order | None:
+        reached = bool(moment.history) and moment.history[-1].loss <= self.loss
+        return Stop("loss reached") if reached and moment.at in ("start", "epoch") else None
