@@ -9,11 +9,19 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 
 from matweave.app.catalogue import METHODS, RATING_METHODS
 from matweave.metrics.table import METRICS
+from matweave.nets.activations import ACTIVATIONS
+from matweave.nets.network import Network
+from matweave.nets.table import DEFAULTS, NETS
+from matweave.train.augment_images import ImageAugmentation
+from matweave.train.augment_sequences import SequenceAugmentation
+from matweave.train.losses import LOSSES
+from matweave.train.optimizers import OPTIMIZERS
+from matweave.train.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
@@ -43,7 +51,56 @@ def reference() -> str:
     for name, metric in METRICS.items():
         better = {True: "higher", False: "lower", None: "neither"}[metric.higher_is_better]
         parts.append(f"| `{name}{'@k' if metric.takes_k else ''}` | {better} | {_cell(metric.doc)} |")
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", *_networks()]) + "\n"
+
+
+def _networks() -> list[str]:
+    """Nets with their settings, and what the loop that trains them is given."""
+    parts = [
+        "## Networks",
+        "",
+        "`matweave train KIND PATH --net NAME --set SETTING=VALUE`, `mw.Network(net=NAME, settings={...})`.",
+        "",
+    ]
+    parts += ["| net | class | takes | settings and their defaults |", "|---|---|---|---|"]
+    for name, spec in NETS.items():
+        settings = ", ".join(f"`{f.name}={f.default!r}`" for f in fields(spec)) or "none"
+        usual = [kind for kind, net in DEFAULTS.items() if net == name]
+        takes = ", ".join(f"**{k}**" if k in usual else k for k in spec.accepts)
+        parts.append(f"| `{name}` | `{spec.__name__}` | {takes} | {settings} |")
+    parts += ["", "In bold: the net that is taken where none is named.", ""]
+    for name, spec in NETS.items():
+        said = inspect.cleandoc(spec.__doc__ or "").partition(">>>")[0]
+        parts.append(f"- `{name}`: {_cell(said)}")
+    parts.append("")
+    for module in dict.fromkeys(inspect.getmodule(spec) for spec in NETS.values()):
+        parts += ["```text", inspect.cleandoc((module.__doc__ if module else "") or ""), "```", ""]
+    parts += ["### Training: `Network`", "", *_settings(Network), ""]
+    parts += [
+        "### Optimizers",
+        "",
+        "| name | learning rate | momentum | weight decay | what it is |",
+        "|---|---|---|---|---|",
+    ]
+    for row in OPTIMIZERS.values():
+        decay = "decoupled" if row.decoupled else "in the gradient"
+        parts.append(
+            f"| `{row.name}` | {row.learning_rate:g} | {row.momentum or '–'} | {decay} | {_cell(row.doc)} |"
+        )
+    parts += ["", "### Schedules, losses, activations", ""]
+    parts += [f"- schedules: {', '.join(f'`{name}`' for name in SCHEDULES)}"]
+    parts += [f"- losses: {', '.join(f'`{name}`' for name in LOSSES)}"]
+    parts += [f"- activations: {', '.join(f'`{name}`' for name in ACTIVATIONS)}", ""]
+    parts += ["### Augmentation", "", "| name | images | sequences |", "|---|---|---|"]
+    strengths = [ImageAugmentation.strengths, SequenceAugmentation.strengths]
+    for name in dict.fromkeys([*strengths[0], *strengths[1]]):
+        cells = [f"{table[name]:g}" if name in table else "–" for table in strengths]
+        parts.append(f"| `{name}` | {cells[0]} | {cells[1]} |")
+    return [
+        *parts,
+        "",
+        "The numbers are the strengths of a name without one; `flip` is on or off. Text takes `mask` alone.",
+    ]
 
 
 def _head(recipe: type) -> str:
@@ -59,8 +116,12 @@ def _settings(recipe: type) -> list[str]:
         return [*head, "Defaults: " + ", ".join(f"`{f.name}={f.default!r}`" for f in fields(recipe))]
     head += ["| setting | default | meaning |", "|---|---|---|"]
     return head + [
-        f"| `{f.name}` | `{f.default!r}` | {_cell(notes.get(f.name, ''))} |" for f in fields(recipe)
+        f"| `{f.name}` | `{_default(f)!r}` | {_cell(notes.get(f.name, ''))} |" for f in fields(recipe)
     ]
+
+
+def _default(field: Field) -> object:
+    return field.default if callable(field.default_factory) is False else field.default_factory()
 
 
 def _comments(recipe: type) -> dict[str, str]:

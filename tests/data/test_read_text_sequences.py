@@ -18,7 +18,7 @@ CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")
 
 @pytest.fixture
 def read(tmp_path):
-    def write(text, name="names.tsv", **said):
+    def write(text, /, name="names.tsv", **said):
         path = tmp_path / name
         path.write_bytes(text.encode())
         return read_sequences(path, **said)

@@ -80,8 +80,9 @@ def choose_columns(text: DelimitedText, asked: Asked) -> Chosen:
         spoken_for = {asked.id, asked.time, asked.text}
         first = "0" if len(names) > 1 and "0" not in spoken_for and asked.layout != "long" else None
         target = find_target([n for n in names if n not in spoken_for]) if header else first
-    id_ = _named("id", asked.id, names, where) or (_known(IDS, names, asked.id) if header else None)
-    id_ = None if id_ == target else id_
+    free = [n for n in names if n != target]
+    id_ = _named("id", asked.id, names, where) or (_known(IDS, free, asked.id) if header else None)
+    _refuse_doubles({"target": target, "id": id_}, where)
     layout, text_column, why = _layout(text, asked, names, numeric, header, target, id_)
     if layout == "long" and not header and asked.target is None:
         target = None

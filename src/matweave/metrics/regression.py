@@ -51,7 +51,7 @@ def r2(predicted: np.ndarray, values: np.ndarray) -> float:
 
 def _explained(predicted: np.ndarray, values: np.ndarray) -> float:
     # not by the mean: a mean of equal numbers may be a rounding beside them
-    if False:
+    if (values == values[0]).all():
         return float("nan")
     scale = np.abs(values).max()
     spread = _root_of_squares(values / scale - (values / scale / len(values)).sum())

@@ -52,10 +52,10 @@ class Network:
     loss: str | None = None  # None: cross_entropy for classes, mse for numbers; or huber
     label_smoothing: float = 0.0  # for classes, in [0, 1)
     class_weights: str = "none"  # none, or balanced: every class counts alike
-    optimizer: str = "adam"
+    optimizer: str = "adam"  # see train/optimizers.py
     learning_rate: float | None = None  # None: the optimizer's own default
-    weight_decay: float = 0.0
-    momentum: float | None = None
+    weight_decay: float = 0.0  # pulls weights, not biases and norms, towards 0
+    momentum: float | None = None  # None: the optimizer's own default
     schedule: str = "cosine"  # of the learning rate; see train/schedules.py
     warmup: float = 0.0  # share of training in which the rate rises
     epochs: int = 20
@@ -65,10 +65,10 @@ class Network:
     accumulate: int = 1  # pieces that a batch is taken in, to save memory
     patience: int | None = None  # epochs without a new best on validation until it stops
     judge: str | None = None  # log_loss or accuracy, rmse or r2; None: log_loss, rmse
-    device: str = "auto"
-    precision: str = "auto"
-    compile: bool = False
-    seed: int = 0
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+    precision: str = "auto"  # auto, float32, bfloat16 (autocast)
+    compile: bool = False  # torch.compile, for long runs on a GPU
+    seed: int = 0  # of first weights, order, augmentation and dropout
 
     def __post_init__(self) -> None:
         check(
