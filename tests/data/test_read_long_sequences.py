@@ -88,15 +88,15 @@ def test_targets_are_counted_by_sequence(read):
 
 
 def test_every_problem_is_named_by_line(read):
-    rows = ["a,1,1,up", "a,2,,up", "a,,3,up", ",4,3,up", "b,1,nan,up", "b,2,1,down", "b,3,1,", "b,4,inf,up"]
+    rows = ["a,1,1,up", "a,2,,up", "a,,3,up", "a,,4,up", ",4,3,up", "b,1,nan,up", "b,2,1,down", "b,3,1,", "b,4,inf,up"]
     with pytest.raises(DataError) as error:
         read("id,time,v,label\n" + "\n".join(rows))
     assert error.value.what.splitlines() == [
-        "the id 'id' is empty: line 5",
+        "the id 'id' is empty: line 6",
         "the value 'v' is missing: line 3",
-        "the value 'v' is NaN, infinite or beyond float32: lines 6, 9",
-        "the time 'time' is missing: line 4",
-        "the target 'label' is another than in the first row of its sequence: lines 7, 8",
+        "the value 'v' is NaN, infinite or beyond float32: lines 7, 10",
+        "the time 'time' is missing: lines 4, 5",
+        "the target 'label' is another than in the first row of its sequence: lines 8, 9",
     ]
 
 

@@ -51,9 +51,9 @@ def test_every_feature_by_hand():
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
     assert preparation.report == (
-        "'age' has 1 missing cell, which become the mean 30; a feature tells them",
-        "'colour' has 1 missing cells, a level of their own",
-        "'member' has 1 missing cell, which become the mean 0.666667; a feature tells them",
+        "'age' has 1 missing cell, read as the mean 30; a feature tells them",
+        "'colour' has 1 missing cell, a level of their own",
+        "'member' has 1 missing cell, read as the mean 0.666667; a feature tells them",
         "'day' is read as seconds since 1970",
         "'id' is left out: its text is another in every row",
         "'same' is left out: it is constant",
@@ -172,7 +172,7 @@ def test_a_column_that_is_constant_but_for_missing_cells_tells_these():
     preparation = TablePreparation.fit(table(a=[5, None, 5], f=[True, None, True]))
     assert preparation.feature_names == ("a is missing", "f is missing")
     assert preparation.apply(table(a=[9, None], f=[False, None])).tolist() == [[0, 0], [1, 1]]
-    assert "constant but for 1 missing cells" in preparation.report[0]
+    assert "constant but for 1 missing cell:" in preparation.report[0]
 
 
 def test_nan_is_missing():

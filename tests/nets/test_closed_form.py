@@ -153,6 +153,17 @@ def test_separable_data_need_a_ridge(name):
     assert np.abs(logistic(X, codes, ridge=1e-6).coefficients).max() > 2
 
 
+@pytest.mark.parametrize("rare", [1, 50])
+def test_rare_exceptions_are_not_taken_for_separation(rare):
+    """One binary feature: the scores are the log odds of each side, however large."""
+    x = np.repeat([0.0, 1.0], 20_000)
+    codes = x.astype(int)
+    codes[:rare], codes[-rare:] = 1, 0
+    fit = logistic(x[:, None], codes)
+    odds = fit.scores(np.array([[0.0], [1.0]])) @ [-1, 1]
+    np.testing.assert_allclose(odds, np.log((20_000 - rare) / rare) * np.array([-1, 1]), rtol=1e-8)
+
+
 BAD = {
     "not finite": ([[1.0], [np.nan], [np.inf]], [0, 1, 1], "2 rows of X are not finite: 1, 2"),
     "no matrix": ([1.0, 2.0], [0, 1], "X has the shape"),

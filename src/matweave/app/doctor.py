@@ -81,6 +81,8 @@ def self_test() -> list[dict[str, Any]]:
             BiasedMF(rank=8, epochs=5).fit(log).history.objective
         ),
     }
+    if find_spec("torch") is not None:
+        jobs["a network lowers its loss"] = _network_learns
     results = []
     for name, job in jobs.items():
         began = time.perf_counter()
@@ -94,6 +96,21 @@ def self_test() -> list[dict[str, Any]]:
 
 def _falls(objective: tuple[float, ...]) -> bool:
     return objective[-1] < objective[0]
+
+
+def _network_learns() -> bool:
+    from matweave.data.images import Images
+    from matweave.nets.network import Network
+
+    stripes = np.zeros((40, 8, 8), np.float32)
+    stripes[::2, ::2], stripes[1::2, :, ::2] = 1, 1
+    images = Images.of(stripes, ["across" if i % 2 == 0 else "down" for i in range(40)])
+    past = (
+        Network(net="cnn", settings={"channels": [4], "dense": []}, epochs=5, device="cpu")
+        .fit(images)
+        .history
+    )
+    return past.epochs[-1].loss < past.epochs[0].loss
 
 
 def _memory_gb() -> float | None:

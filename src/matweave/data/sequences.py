@@ -217,8 +217,7 @@ class SequencePreparation:
         if sequences.alphabet is None:
             steps = sequences.steps.astype(np.float64)
             mean, std = steps.mean(axis=0).astype(np.float32), steps.std(axis=0).astype(np.float32)
-            # rounding gives a constant channel some spread, and float32 may lose that of tiny values
-            std[(steps.min(axis=0) == steps.max(axis=0)) | (std == 0)] = 1
+            std[std == 0] = 1  # constant: sums of equal float32 are exact in float64; or too small for float32
         return cls(
             mean=mean,
             std=std,

@@ -259,10 +259,9 @@ def _fit_values(
     scaled = standardize and kind != "flag" and std > 0
     told = [f"is read as {SECONDS[kind]}"] if kind in SECONDS else []
     if lost:
-        cells = "cell" if lost == 1 else "cells"
-        told.append(f"has {lost:,} missing {cells}, which become the mean {mean:.6g}; a feature tells them")
+        told.append(f"has {_cells(lost)}, read as the mean {mean:.6g}; a feature tells them")
     if std == 0:
-        told[-1:] = [f"is constant but for {lost:,} missing cells: only a feature that tells them is kept"]
+        told[-1:] = [f"is constant but for {_cells(lost)}: only a feature that tells them is kept"]
     made = _Column(
         name=name,
         kind=kind,
@@ -289,7 +288,7 @@ def _fit_levels(
         return None, f"{name!r} is left out: its text is another in every row"
     by_count = sorted(counts, key=lambda level: (-counts[level], level))
     levels, rest = sorted(by_count[:MOST_LEVELS]), sorted(by_count[MOST_LEVELS:])
-    told = [f"has {texts.null_count:,} missing cells, a level of their own"] if texts.null_count else []
+    told = [f"has {_cells(texts.null_count)}, a level of their own"] if texts.null_count else []
     if rest:
         told.append(
             f"has {len(counts):,} levels: the {MOST_LEVELS} most frequent have a feature each, the rest share one"
@@ -302,6 +301,10 @@ def _fit_levels(
         tells_missing=texts.null_count > 0,
     )
     return made, f"{name!r} {', '.join(told)}" if told else ""
+
+
+def _cells(missing: int) -> str:
+    return f"{missing:,} missing cell{'s' * (missing > 1)}"
 
 
 def _places(texts: pa.Array, known: tuple[str, ...]) -> np.ndarray:

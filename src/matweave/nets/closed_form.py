@@ -143,11 +143,6 @@ class _Softmax:
         way = -np.linalg.solve(factor.T, half).reshape(k, r).T
         return way, float((slope * way).sum())
 
-    def separates(self, theta: np.ndarray) -> bool:
-        scores = self.z @ theta
-        own = scores[self.truth == 1]
-        return bool((own > np.where(self.truth == 1, -np.inf, scores).max(1)).all())
-
     def solve(self, tolerance: float) -> tuple[np.ndarray, int]:
         free = not self.penalty.any()
         theta = np.zeros((self.z.shape[1], self.truth.shape[1]))
@@ -169,8 +164,6 @@ class _Softmax:
             value = self.value(theta)
             if moved <= tolerance:
                 return theta, count
-            if free and self.separates(theta):
-                break
         raise Diverged(
             "planes part some classes without error, so larger coefficients are ever better"
             if free

@@ -40,7 +40,10 @@ def _place(module: nn.Module, batch: Batch, loss: Callable[[Batch], Tensor]) -> 
             f"the layer {first} is the first to give numbers that are not finite",
             "lower learning_rate, or clip the gradient (clip=1.0)",
         )
-    return "outputs and targets are finite, the loss of them is not", "look at the scale of the targets"
+    return (
+        "outputs and targets are finite, the loss of them is not",
+        "lower learning_rate, and look at the scale of the targets",
+    )
 
 
 def _first_layer(module: nn.Module, batch: Batch, loss: Callable[[Batch], Tensor]) -> str:
