@@ -49,7 +49,9 @@ def seeded(seed: int, *names: object) -> Iterator[None]:
     ...     bool((torch.rand(2) == a).all())
     True
     """
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # manual_seed seeds all of them
+    devices = (
+        range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    )  # manual_seed seeds all of them
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(child_seed(seed, *names))
         yield

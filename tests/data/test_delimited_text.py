@@ -35,6 +35,7 @@ def open_text(tmp_path):
         ('a;"b;c"\n1;2\n', ";"),
         ("alone\n1\n", ","),
         ("a,b;c\n1,2\n3,4\n", ","),
+        ("a,b,c;d\n1;2\n3;4\n", ";"),
     ],
 )
 def test_the_separator_is_the_one_that_cuts_rows_alike(open_text, text, separator):
@@ -76,6 +77,19 @@ def test_places_are_lines_of_the_file(open_text):
 def test_rows_without_a_header_and_after_one_without_names(open_text):
     assert open_text("1,2\n3,4").read(names=["0", "1"]).to_pylist() == [{"0": 1, "1": 2}, {"0": 3, "1": 4}]
     assert open_text("\n0,1\n3,4\n").read(names=["0", "1"], skip=1).to_pylist() == [{"0": 3, "1": 4}]
+
+
+def test_a_header_alone_is_a_table_without_rows(open_text):
+    for text in ("a,b", "a,b\n", "\na,b"):
+        assert open_text(text).read().to_pydict() == {"a": [], "b": []}
+
+
+def test_a_pair_of_quotes_is_a_row_of_one_empty_field(open_text):
+    text = open_text('""\nx\n""\ny\n')
+    assert text.head() == [("",), ("x",), ("",), ("y",)]
+    assert text.names() == ("",)
+    assert text.read(types={"": pa.string()}).column(0).to_pylist() == ["x", "", "y"]
+    assert text.places().numbers.tolist() == [2, 3, 4]
 
 
 def test_only_some_columns_with_types(open_text):

@@ -88,7 +88,17 @@ def test_targets_are_counted_by_sequence(read):
 
 
 def test_every_problem_is_named_by_line(read):
-    rows = ["a,1,1,up", "a,2,,up", "a,,3,up", "a,,4,up", ",4,3,up", "b,1,nan,up", "b,2,1,down", "b,3,1,", "b,4,inf,up"]
+    rows = [
+        "a,1,1,up",
+        "a,2,,up",
+        "a,,3,up",
+        "a,,4,up",
+        ",4,3,up",
+        "b,1,nan,up",
+        "b,2,1,down",
+        "b,3,1,",
+        "b,4,inf,up",
+    ]
     with pytest.raises(DataError) as error:
         read("id,time,v,label\n" + "\n".join(rows))
     assert error.value.what.splitlines() == [
@@ -108,8 +118,8 @@ def test_two_steps_at_one_time_have_no_order(read):
 def test_times_that_are_neither_numbers_nor_dates(read):
     with pytest.raises(DataError, match="neither numbers nor dates in every row, for example 'early'"):
         read("id,time,v\na,early,1\na,2,1\n")
-    with pytest.raises(DataError, match="'time' is NaN: line 3"):
-        read("id,time,v\na,1.5,1\na,nan,1\n")
+    with pytest.raises(DataError, match="'time' is NaN or infinite: lines 3, 4, 5"):
+        read("id,time,v\na,1.5,1\na,nan,1\na,inf,1\na,inf,2\n")
 
 
 def test_missing_targets_are_named(read):

@@ -77,6 +77,7 @@ def test_a_column_of_numbers_with_a_slip_is_told(read):
     assert "'a' is read as text, though most cells are numbers; line 32: '3o', ..." in table.report
     assert not any("most cells" in line for line in read(text, text=["a"]).report)
     assert not any("most cells" in line for line in read("a,y\nx,u\n1,v\n").report)
+    assert not any("most cells" in line for line in read("a\tb\ty\n \t1\tu\n1\t2\tv\n").report)
 
 
 def test_targets_are_chosen_as_in_tables(read):

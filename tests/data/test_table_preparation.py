@@ -175,6 +175,13 @@ def test_a_column_that_is_constant_but_for_missing_cells_tells_these():
     assert "constant but for 1 missing cell:" in preparation.report[0]
 
 
+def test_the_memory_of_the_caller_is_left_alone():
+    values = np.array([1.0, np.nan, 3.0])
+    train = table(a=pa.array(values), b=pa.array(np.array([1.0, 2.0, 4.0])))
+    TablePreparation.fit(train).apply(train)
+    assert np.isnan(values[1])
+
+
 def test_nan_is_missing():
     train = table(a=[1.0, np.nan, 3.0])
     np.testing.assert_array_equal(TablePreparation.fit(train).apply(train), [[-1, 0], [0, 1], [1, 0]])

@@ -12,6 +12,7 @@ from matweave.deep import nn, torch
 from matweave.errors import ConfigError, DataError
 from matweave.nets.inputs import Inputs
 from matweave.nets.transformer import EncoderLayer, Transformer, sinusoids
+from matweave.train.routing import route
 
 STEPS, TOKENS = Inputs(kind="sequence", size=(3,)), Inputs(kind="tokens", size=(9,))
 LENGTHS = torch.tensor([6, 11, 1, 8, 2])
@@ -103,3 +104,10 @@ def test_settings():
     for bad in ({"positions": "none"}, {"heads": 0}, {"dropout": 1}, {"output": "first"}, {"max_length": 0}):
         with pytest.raises(ConfigError, match=f"{next(iter(bad))} is "):
             Transformer(**bad)
+
+
+def test_an_optimizer_that_orthogonalises_sees_queries_keys_and_values_as_three_matrices() -> None:
+    module = Transformer(**SMALL).build(STEPS, 2)
+    blocks = {r.name: r.blocks for r in route(module).routes if "joint.weight" in r.name}
+    assert blocks
+    assert set(blocks.values()) == {3}

@@ -24,7 +24,9 @@ def epoch_of(batches: InMemory, epoch: int) -> list[list[int]]:
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5), st.booleans(), st.integers(0, 2**40))
-def test_an_epoch_is_a_permutation_in_batches(n: int, size: int, epoch: int, shuffle: bool, seed: int) -> None:
+def test_an_epoch_is_a_permutation_in_batches(
+    n: int, size: int, epoch: int, shuffle: bool, seed: int
+) -> None:
     size = min(n, size)
     parts = epoch_of(made(n, size, shuffle=shuffle, seed=seed), epoch)
     assert sorted(sum(parts, [])) == list(range(n))

@@ -39,7 +39,9 @@ def test_a_card_by_its_number(machine: Any) -> None:
     assert resolve_device("cuda") == torch.device("cuda")
 
 
-@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:2", "cuda:-1", "cuda:", "cuda:x", "mps", "cpu:1", "cpu:"])
+@pytest.mark.parametrize(
+    "name", ["cuda", "cuda:0", "cuda:2", "cuda:-1", "cuda:", "cuda:x", "mps", "cpu:1", "cpu:"]
+)
 def test_what_is_not_there_is_refused(machine: Any, name: str) -> None:
     machine(cuda=0 if name in ("cuda", "cuda:0") else 2)
     with pytest.raises(ConfigError, match="is not on this machine"):
@@ -47,7 +49,8 @@ def test_what_is_not_there_is_refused(machine: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("coda", "did you mean 'cuda'"), ("autos", "did you mean 'auto'"), ("", ""), (0, ""), (None, "")]
+    ("name", "told"),
+    [("coda", "did you mean 'cuda'"), ("autos", "did you mean 'auto'"), ("", ""), (0, ""), (None, "")],
 )
 def test_an_unknown_name_is_refused(name: Any, told: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown device .*{told}"):

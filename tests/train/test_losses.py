@@ -35,9 +35,7 @@ def agrees(found: tuple[float, np.ndarray], value: float, gradient: np.ndarray) 
     np.testing.assert_allclose(found[1], gradient, rtol=1e-6, atol=1e-9)
 
 
-def cross_entropy(
-    z: np.ndarray, t: np.ndarray, smoothing: float, w: np.ndarray
-) -> tuple[float, np.ndarray]:
+def cross_entropy(z: np.ndarray, t: np.ndarray, smoothing: float, w: np.ndarray) -> tuple[float, np.ndarray]:
     """From logits and probabilities t (n, k): the mean of w_t · loss, where an example counts its mean weight."""
     n, k = z.shape
     smooth = (1 - smoothing) * t + smoothing / k
@@ -58,9 +56,7 @@ def test_mse(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("delta", [0.3, 1.0, 2.5])
 def test_huber(delta: float) -> None:
     p, y = 2 * draws().standard_normal((2, N, 3))
-    agrees(
-        told("huber", p, y, delta=delta), by_hand.huber(p, y, delta), by_hand.huber_backward(p, y, delta)
-    )
+    agrees(told("huber", p, y, delta=delta), by_hand.huber(p, y, delta), by_hand.huber_backward(p, y, delta))
 
 
 @pytest.mark.parametrize("name", ["mse", "huber", "binary_cross_entropy"])
@@ -122,9 +118,7 @@ def test_large_logits_do_not_overflow() -> None:
 
 @pytest.mark.parametrize("weights", [None, (0.5, 0.0, 3.0, 1.0)])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_steps_that_are_padding_do_not_count(
-    smoothing: float, weights: tuple[float, ...] | None
-) -> None:
+def test_steps_that_are_padding_do_not_count(smoothing: float, weights: tuple[float, ...] | None) -> None:
     z, y = draws().standard_normal((3, 5, K)), draws().integers(K, size=(3, 5))
     real = np.arange(5) < np.array([5, 2, 0])[:, None]
     padded = np.where(real, y, PADDING)

@@ -62,7 +62,9 @@ def made(
     task = Supervised(module, make_loss("mse"))
     task.measure, task.higher_is_better = measure, higher
     rule = make_optimizer(optimizer, module, learning_rate=0.5)
-    return Run(task, InMemory([torch.zeros(n, 1)], batch_size=size), rule, watchers, store, epochs, device, Gone)
+    return Run(
+        task, InMemory([torch.zeros(n, 1)], batch_size=size), rule, watchers, store, epochs, device, Gone
+    )
 
 
 def drive(
@@ -248,7 +250,9 @@ def test_factors_of_watchers_multiply_and_stay_until_said_otherwise() -> None:
     run = made([first, falls, Watch()])
     history = drive(run, during=lambda step: told.append(rates(run)))
     assert told == pytest.approx([0.05, 0.05, 0.025, 0.025, 0.025, 0.0125, 0.0125, 0.0125, 0.00625])
-    assert [e.learning_rate for e in history.epochs] == pytest.approx([0.05, 0.025, 0.0125])  # of its last step
+    assert [e.learning_rate for e in history.epochs] == pytest.approx(
+        [0.05, 0.025, 0.0125]
+    )  # of its last step
 
 
 def test_a_watcher_stops_the_run_and_says_why() -> None:
@@ -284,9 +288,7 @@ def test_a_state_is_an_array_of_its_own() -> None:
 def test_ctrl_c_stores_the_state_and_keeps_the_best() -> None:
     stored: list[TrainState] = []
     run = made(store=stored.append, measure="m", higher=True)
-    history = drive(
-        run, values=lambda e: {"m": -float(e)}, during=lambda s: s == 7 and run.interrupt()
-    )
+    history = drive(run, values=lambda e: {"m": -float(e)}, during=lambda s: s == 7 and run.interrupt())
     assert (history.stopped, history.best_epoch, len(history.epochs)) == ("interrupted", 1, 2)
     assert [s.step for s in stored] == [7]
     assert stored[0].module["weight"].item() == 7.0

@@ -55,7 +55,12 @@ def test_validation_in_pieces_is_validation_of_the_whole(piece: int) -> None:
         return measure(outputs, targets)
 
     task = Supervised(
-        module, make_loss("cross_entropy"), validation=[x, y], measures=measures, measure="accuracy", piece=piece
+        module,
+        make_loss("cross_entropy"),
+        validation=[x, y],
+        measures=measures,
+        measure="accuracy",
+        piece=piece,
     )
     with torch.no_grad():
         whole = module(x)

@@ -207,7 +207,7 @@ def states_on_disk(folder: Path) -> tuple[Callable[[TrainState], None], Callable
 def test_a_run_resumed_after_any_step_ends_with_the_bits_of_the_unbroken_one(
     name: str, convolutional: bool, tmp_path: Path
 ) -> None:
-    settings: dict[str, Any] = {"convolutional": convolutional, "epochs": 4 if not convolutional else 3}
+    settings: dict[str, Any] = {"convolutional": convolutional, "epochs": 2 if convolutional else 4}
     store, read = states_on_disk(tmp_path)
     whole = busy_run(name, store=store, **settings)
     steps = []
@@ -394,7 +394,12 @@ def test_a_layer_that_breaks_in_one_draw_of_dropout_is_found_by_drawing_again() 
 def test_draws_threads_and_handlers_of_the_caller_are_as_before(handler: Any) -> None:
     def state() -> tuple[Any, ...]:
         numbers = np.random.get_state()[1].tolist()  # noqa: NPY002
-        return torch.get_rng_state().tolist(), numbers, torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+        return (
+            torch.get_rng_state().tolist(),
+            numbers,
+            torch.get_num_threads(),
+            signal.getsignal(signal.SIGINT),
+        )
 
     inside: list[int] = []
     set_threads(torch.get_num_threads() + 1)
@@ -505,9 +510,7 @@ def test_a_device_that_is_not_there_is_refused(settings: dict[str, Any], told: s
 def test_the_best_weights_are_those_that_were_measured() -> None:
     states: list[TrainState] = []
     save = Watch(lambda m: Save() if m.at == "epoch" else None)
-    done = fit(
-        validated=True, learning_rate=3.0, epochs=8, more={"watchers": [save], "store": states.append}
-    )
+    done = fit(validated=True, learning_rate=3.0, epochs=8, more={"watchers": [save], "store": states.append})
     history = done.history
     values = [e.measures["log_loss"] for e in history.epochs]
     assert history.best_epoch == 1 + values.index(min(values)) < 8

@@ -67,7 +67,9 @@ def moment(done: tuple[Epoch, ...] = (), at: str = "epoch", **changes: Any) -> M
 # early stopping
 
 
-@pytest.mark.parametrize(("best", "epochs", "stops"), [(1, 3, False), (1, 4, True), (3, 5, False), (2, 9, True)])
+@pytest.mark.parametrize(
+    ("best", "epochs", "stops"), [(1, 3, False), (1, 4, True), (3, 5, False), (2, 9, True)]
+)
 @pytest.mark.parametrize("at", ["start", "epoch"])
 def test_early_stopping_waits_for_patience(best: int, epochs: int, stops: bool, at: str) -> None:
     order = EarlyStop(patience=3)(moment(history([0.5] * epochs), at, best_epoch=best))
@@ -249,7 +251,12 @@ def test_a_resumed_record_holds_every_epoch_once(tmp_path: Path) -> None:
     Record(path=path)(moment(done[:2], at="start"))  # the checkpoint was of the second epoch
     for n in (3, 4):
         Record(path=path)(moment(done[:n]))
-    assert [(line["epoch"], line["score"]) for line in lines(path)] == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
+    assert [(line["epoch"], line["score"]) for line in lines(path)] == [
+        (1, 0.1),
+        (2, 0.2),
+        (3, 0.3),
+        (4, 0.4),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from matweave.nets.plan import Plan
 from matweave.train.checkpoints import Checkpoints, TrainState
 from matweave.train.devices import resolve_device
 from matweave.train.estimate import estimate_memory, free_memory
-from matweave.train.muon import route
+from matweave.train.routing import route
 from matweave.train.range_test import range_test
 from matweave.train.watchers import Timely
 

@@ -62,6 +62,7 @@ class DelimitedText:
     def open(path: Path) -> DelimitedText:
         """Read a file, plain or packed, and tell how it is written. Raises DataError for what is no such text."""
         data = read_whole_text(path)
+        data += b"" if data.endswith(b"\n") else b"\n"  # Arrow reads no header that ends with the file
         separator = _separator(_beginning(data))
         quoted = separator != "\t" or bool(_WRAPPED.search(_beginning(data)))
         lines, starts = row_starts(data, separator, quoted, str(path))
@@ -72,16 +73,19 @@ class DelimitedText:
     def head(self) -> list[tuple[str, ...]]:
         """The fields of the first rows, as text."""
         rows = min(HEAD, max(LEAST, int(np.searchsorted(self.starts, HEAD_BYTES))))
-        end = int(self.starts[rows]) if len(self.starts) > rows else len(self.data)
-        text = self.data[:end].decode("latin-1")
-        return [row for row, *_ in rows_of(text, self.separator, self.quoted)]
+        return [self._fields(row) for row in range(min(rows, len(self.starts)))]
 
     def names(self) -> tuple[str, ...]:
         """The names in the first row. Raises DataError where one stands there twice."""
-        end = int(self.starts[1]) if len(self.starts) > 1 else len(self.data)
-        names = next(rows_of(self.data[:end].decode("latin-1"), self.separator, self.quoted))[0]
+        names = self._fields(0)
         refuse_repeats(names, str(self.path))
         return names
+
+    def _fields(self, row: int) -> tuple[str, ...]:
+        end = int(self.starts[row + 1]) if row + 1 < len(self.starts) else len(self.data)
+        text = self.data[int(self.starts[row]) : end].decode("latin-1")
+        # a lone pair of quotes is a row of one empty field, which rows_of takes for a blank line
+        return next(rows_of(text, self.separator, self.quoted), (("",), 0, 0))[0]
 
     def places(self, header: bool = True) -> Places:
         """The line of each row of data."""

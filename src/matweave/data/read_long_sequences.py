@@ -92,7 +92,10 @@ def _order(
         times = column.cast(pa.int64(), safe=False).fill_null(0).to_numpy()
     elif is_numeric(kind):
         times = numbers(column)
-        problems.add(f"the time {chosen.time!r} is NaN", np.isnan(times) & column.is_valid().to_numpy(False))
+        problems.add(
+            f"the time {chosen.time!r} is NaN or infinite",
+            ~np.isfinite(times) & column.is_valid().to_numpy(False),
+        )
     elif pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
         wide = pa.int32() if pa.types.is_date32(kind) or pa.types.is_time32(kind) else pa.int64()
         times = column.cast(wide).cast(pa.int64()).fill_null(0).to_numpy()
@@ -104,7 +107,7 @@ def _order(
             mend="give numbers or ISO 8601 dates; time='-' takes the steps in the order of the rows",
         )
     order = np.lexsort((times, codes))
-    same = (np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)
+    same = (codes[order][1:] == codes[order][:-1]) & (times[order][1:] == times[order][:-1])
     twice = np.unique(np.concatenate([order[:-1][same], order[1:][same]]))
     if not problems:
         problems.add(f"another step of the sequence has the same {chosen.time!r}", twice)

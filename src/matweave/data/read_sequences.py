@@ -20,7 +20,7 @@ from matweave.data.read_long_sequences import read_long
 from matweave.data.read_text_sequences import read_text_lines, read_texts
 from matweave.data.read_ts import read_ts
 from matweave.data.read_wide_sequences import read_wide
-from matweave.data.sequence_columns import Asked, check_asked, choose_columns
+from matweave.data.sequence_columns import Asked, Chosen, check_asked, choose_columns
 from matweave.data.sequences import Sequences
 from matweave.data.target_column import check_task
 from matweave.data.whole_text import read_head
@@ -43,6 +43,7 @@ def read_sequences(
     layout: str | None = None,
     task: str | None = None,
     part: str | None = None,
+    targets: bool = True,
 ) -> Sequences:
     """Read sequences of numbers or of characters, with their targets where they have some.
 
@@ -54,6 +55,7 @@ def read_sequences(
     layout: "wide", "long", or None to tell by the columns (long where an id is said, or found and repeating).
     task: "classify" or "regress"; None: whole numbers are classes where at least half of them repeat, and so is text.
     part: "train" or "test", of a folder that has both.
+    targets: False leaves the target unread, whatever its cells hold; it need not be there.
 
     Returns `Sequences`; their `report` tells what was chosen and left out. Raises DataError, with lines, for what
     cannot be read whole: missing or infinite values, sequences without steps, uneven channels, labels that are
@@ -69,29 +71,39 @@ def read_sequences(
     """
     columns = {"target": target, "id": id, "time": time, "text": text}
     said = {name: None if value is None else str(value) for name, value in columns.items()}
-    asked = Asked(**said, layout=layout, task=task)
+    return read_with_columns(path, Asked(**said, layout=layout, task=task), part=part, targets=targets)[0]
+
+
+def read_with_columns(
+    path: str | os.PathLike[str], asked: Asked, *, part: str | None = None, targets: bool = True
+) -> tuple[Sequences, Chosen | None]:
+    """What `read_sequences` reads, and the columns that it chose; None where the file has no columns."""
+    task = asked.task
     check_asked(asked)
     check_task(task, "read_sequences")
     file = _file(Path(path), part)
     read_head(file)
     kind = _kind(file.name)
     if kind == "ts":
-        settings = {**said, "layout": layout, "task": task}
-        useless = [name for name, value in settings.items() if value is not None]
+        useless = [name for name, value in vars(asked).items() if value is not None]
         if useless:
             raise ConfigError(
                 f"{', '.join(useless)} say what the columns of a table are, but {file.name} is a .ts file",
                 where="read_sequences",
                 mend="leave them out",
             )
-        return read_ts(file)
+        return read_ts(file, targets=targets), None
     if kind == "txt" and asked == Asked():
-        return read_text_lines(file)
+        return read_text_lines(file), None
     table = DelimitedText.open(file)
+    if not targets and not _is_there(asked.target, table):
+        asked = replace(asked, target="-")
     chosen = choose_columns(table, asked)
-    found = _READERS[chosen.layout](table, chosen, task)
+    told = (*chosen.report, "targets are not read")
+    used = chosen if targets or chosen.target is None else replace(chosen, target=None, report=told)
+    found = _READERS[chosen.layout](table, used, task)
     separator = {",": "commas", "\t": "tabs", ";": "semicolons"}[table.separator]
-    return replace(found, report=(f"{file.name}: columns between {separator}", *found.report))
+    return replace(found, report=(f"{file.name}: columns between {separator}", *found.report)), chosen
 
 
 def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -103,6 +115,21 @@ def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     ()
     """
     return PARTS if _parts(Path(path)) else ()
+
+
+def has_columns(
+    path: str | os.PathLike[str], *, text: str | None = None, part: str | None = None
+) -> bool:
+    """Whether the file that would be read has columns: not `.ts`, and not `.txt` without the column `text`.
+
+    >>> has_columns("waves.ts"), has_columns("waves.csv")
+    (False, True)
+    """
+    file = _file(Path(path), part)
+    kind = _kind(file.name)
+    if kind == "txt" and text is not None:
+        return _is_there(text, DelimitedText.open(file))
+    return kind != "ts"
 
 
 def _parts(folder: Path) -> dict[str, Path]:
@@ -160,6 +187,12 @@ def _file(path: Path, part: str | None) -> Path:
             mend="give one .ts, .csv, .tsv or .txt file, or a folder with X_TRAIN.ts and X_TEST.ts",
         )
     return files[0]
+
+
+def _is_there(column: str | None, table: DelimitedText) -> bool:
+    """Whether a column that is said stands in the first line, by name or by place; True where none is said."""
+    first = [cell.strip() for cell in table.head()[0]]
+    return column in (None, "-", *first) or (str(column).isdecimal() and int(str(column)) < len(first))
 
 
 def _kind(name: str) -> str:

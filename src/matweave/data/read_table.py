@@ -21,6 +21,7 @@ from matweave.data.delimited_text import DelimitedText
 from matweave.data.places import Places
 from matweave.data.read_folder import read_folder
 from matweave.data.tables import Table
+from matweave.data.target_column import find_target
 from matweave.data.whole_text import read_head
 from matweave.errors import DataError, listed, nearest
 
@@ -40,6 +41,7 @@ def read_table(
     task: str | None = None,
     drop: Sequence[str] = (),
     text: Sequence[str] = (),
+    only: Sequence[str] | None = None,
 ) -> Table:
     """Read a table with a header, its target, and its features as they stand there.
 
@@ -47,6 +49,8 @@ def read_table(
     target: the name of its column; None finds target, label, class or y, in this order; "-" is none.
     task: "classify" or "regress"; None: text, booleans, categories and integers of at most 20 values are classes.
     drop: columns to leave out. text: columns to be read as text whatever they hold, as codes and postal codes.
+    only: the columns that a model knows. Others are left out, and told; those that are not there, here or in `text`,
+        are for the model's preparation to refuse.
 
     Returns a `Table`; its `report` tells what was chosen and left out. Raises DataError, with lines, for missing
     targets, rows of uneven length, infinite values, unknown columns, and a file with no rows or nothing but a target.
@@ -60,14 +64,16 @@ def read_table(
     (Table(2 rows, 2 columns, target 'label'), [0.5, None], ['fern', 'oak'])
     """
     path = Path(path)
-    where = str(path)
+    where, lenient = str(path), only is not None
     drop, text = _names(drop, "drop"), _names(text, "text")
     if path.is_dir() or read_head(path).startswith(b"PAR1"):
         columns, told = _read_parquet(path)
-        _refuse_missing(text, columns.column_names, where)
-        columns, places = _as_text(columns, text), Places.rows(columns.num_rows)
+        columns = _as_text(columns, _there(text, columns.column_names, where, lenient))
+        places = Places.rows(columns.num_rows)
     else:
-        columns, places, told = _read_text(path, text)
+        columns, places, told = _read_text(path, text, lenient)
+    if only is not None:
+        columns, told = _known(columns, only, target, told)
     table = Table.of(columns, target=target, task=task, drop=drop, places=places, where=where, report=told)
     refuse_infinite(table, where)
     return table
@@ -98,7 +104,7 @@ def refuse_infinite(table: Table, where: str) -> None:
         )
 
 
-def _read_text(path: Path, text: tuple[str, ...]) -> tuple[pa.Table, Places, list[str]]:
+def _read_text(path: Path, text: tuple[str, ...], lenient: bool) -> tuple[pa.Table, Places, list[str]]:
     source = DelimitedText.open(path)
     names = source.names()
     written = [name for name in names if name.strip()]
@@ -108,7 +114,7 @@ def _read_text(path: Path, text: tuple[str, ...]) -> tuple[pa.Table, Places, lis
             where=str(path),
             mend="write a header as the first line",
         )
-    _refuse_missing(text, names, str(path))
+    text = _there(text, names, str(path), lenient)
     columns = source.read(types=dict.fromkeys(text, pa.string()), nulls=MISSING)
     places = source.places()
     told = []
@@ -126,7 +132,7 @@ def _rather_numbers(name: str, cells: pa.ChunkedArray, places: Places) -> list[s
     """A line where a column of text is nearly one of numbers."""
     wrong = not_numbers(cells, MISSING)
     given = len(cells) - cells.null_count
-    if not given or len(wrong) > (1 - _MOSTLY) * given:
+    if not len(wrong) or len(wrong) > (1 - _MOSTLY) * given:
         return []
     example = cells[int(wrong[0])].as_py()
     return [
@@ -154,14 +160,31 @@ def _as_text(columns: pa.Table, text: tuple[str, ...]) -> pa.Table:
     return columns
 
 
-def _refuse_missing(text: tuple[str, ...], names: Sequence[str], where: str) -> None:
+def _known(
+    columns: pa.Table, only: Sequence[str], target: str | None, told: list[str]
+) -> tuple[pa.Table, list[str]]:
+    """The columns that a model knows, and the target; all of them where it knows none, for it to say so."""
+    names = columns.column_names
+    kept = [name for name in names if name in only and name != target]
+    if not kept:
+        return columns, told
+    target = find_target(names) if target is None else target
+    kept = [name for name in names if name in only or name == target]
+    left = [name for name in names if name not in kept]
+    more = [f"columns that the model does not know are left out: {listed(left)}"] if left else []
+    return columns.select(kept), [*told, *more]
+
+
+def _there(text: tuple[str, ...], names: Sequence[str], where: str, lenient: bool) -> tuple[str, ...]:
+    """The columns to read as text that are there; DataError for others, unless that is left to the caller."""
     missing = [f"{name!r}{nearest(name, names)}" for name in text if name not in names]
-    if missing:
+    if missing and not lenient:
         raise DataError(
             f"columns to read as text are not there: {', '.join(missing[:10])}; the columns are {listed(list(names), 40)}",
             where=where,
             mend="correct the names",
         )
+    return tuple(name for name in text if name in names)
 
 
 def _names(given: Sequence[str], what: str) -> tuple[str, ...]:

@@ -47,8 +47,10 @@ class Header:
     length: int | None
 
 
-def read_ts(path: Path) -> Sequences:
+def read_ts(path: Path, *, targets: bool = True) -> Sequences:
     """Read one `.ts` file, plain or packed. Raises DataError that lists every kind of problem with its lines.
+
+    targets: False passes over the last field where the header says that it is one, whatever stands there.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -72,22 +74,22 @@ def read_ts(path: Path) -> Sequences:
         )
     places = Places(unit="line", numbers=np.array(numbers))
     problems = Problems(places)
-    labels = _cut_labels(rows, header, problems) if header.target else None
+    labels = _cut_labels(rows, header, problems, targets) if header.target else None
     channels, lengths = _shape(rows, header, problems)
     problems.settle(str(path), _MEND)
     values = _values(rows, lengths * channels, problems)
     problems.settle(str(path), _MEND)
-    targets = None
-    if labels is not None:
-        targets = (
+    found = None
+    if labels is not None and targets:
+        found = (
             Targets.of_labels(labels) if header.target == "class" else Targets.of_values(map(float, labels))
         )
     return Sequences(
         steps=values[step_major(lengths, channels)].astype(np.float32),
         offsets=offsets_of(lengths),
-        targets=targets,
+        targets=found,
         names=tuple(f"{path.name} line {number}" for number in numbers),
-        report=_report(path, header, targets, channels, lengths),
+        report=_report(path, header, found, channels, lengths),
     )
 
 
@@ -163,15 +165,17 @@ def _bad_header(wrong: list[str], where: str) -> DataError:
     )
 
 
-def _cut_labels(rows: list[str], header: Header, problems: Problems) -> list[str]:
+def _cut_labels(rows: list[str], header: Header, problems: Problems, read: bool) -> list[str]:
     """Take the last field off each row; the rows are changed in place."""
     none, strange, labels = [], [], []
     for i, row in enumerate(rows):
         rows[i], colon, label = row.rpartition(":")
         label = label.strip()
         labels.append(label)
-        if not colon or not label or label == "?":
+        if not colon or (read and (not label or label == "?")):
             none.append(i)
+        elif not read:
+            continue
         elif header.target == "number":
             if not is_number(label) or not np.isfinite(float(label)):
                 strange.append(i)
@@ -242,7 +246,9 @@ def _report(
         f"{path.name}: {len(lengths):,} sequences of {channels} channel{'s' * (channels > 1)}, {spread(lengths)}"
     ]
     if targets is None:
-        told.append("no targets: the header has @classLabel false")
+        told.append(
+            "targets are not read" if header.target else "no targets: the header has @classLabel false"
+        )
     elif targets.classes is None:
         told.append("targets are numbers, the last field")
     else:

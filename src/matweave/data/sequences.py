@@ -217,7 +217,9 @@ class SequencePreparation:
         if sequences.alphabet is None:
             steps = sequences.steps.astype(np.float64)
             mean, std = steps.mean(axis=0).astype(np.float32), steps.std(axis=0).astype(np.float32)
-            std[std == 0] = 1  # constant: sums of equal float32 are exact in float64; or too small for float32
+            std[std == 0] = (
+                1  # constant: sums of equal float32 are exact in float64; or too small for float32
+            )
         return cls(
             mean=mean,
             std=std,

@@ -226,13 +226,13 @@ def require_targets(data: HasTargets, where: str) -> Targets:
     Traceback (most recent call last):
     matweave.errors.DataError: these data have no labels, so nothing can be learned or judged from them
       where: photos
-      mend:  give data with a label for each example (images: one folder for each class, or a labels file)
+      mend:  give data with a label for each example: a target column, a folder for each class, a labels file
     """
     if data.targets is None:
         raise DataError(
             "these data have no labels, so nothing can be learned or judged from them",
             where=where,
-            mend="give data with a label for each example (images: one folder for each class, or a labels file)",
+            mend="give data with a label for each example: a target column, a folder for each class, a labels file",
         )
     return data.targets
 

@@ -147,6 +147,8 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.width, self.heads, self.dropout = width, heads, dropout
         self.norm1, self.joint = nn.LayerNorm(width), nn.Linear(width, 3 * width)
+        # queries, keys and values are three matrices to an optimizer that orthogonalises (train/routing.py)
+        self.joint.__dict__["matrix_blocks"] = {"weight": 3}
         self.join = nn.Linear(width, width)
         self.norm2, self.first = nn.LayerNorm(width), nn.Linear(width, inner)
         self.activation, self.second = _activation(activation), nn.Linear(inner, width)

@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from matweave.sklearn.folds import InteractionKFold as InteractionKFold
-    from matweave.sklearn.folds import interactions as interactions
     from matweave.sklearn.images import CNNClassifier as CNNClassifier
     from matweave.sklearn.linear import LinearRegressor as LinearRegressor
     from matweave.sklearn.linear import LogisticClassifier as LogisticClassifier
+    from matweave.sklearn.logs import InteractionKFold as InteractionKFold
+    from matweave.sklearn.logs import interactions as interactions
     from matweave.sklearn.recommenders import EASE as EASE
     from matweave.sklearn.recommenders import BiasedMF as BiasedMF
     from matweave.sklearn.recommenders import ExplicitALS as ExplicitALS
@@ -36,7 +36,7 @@ _FILES = {
     "EASE": "recommenders",
     "ExplicitALS": "recommenders",
     "ImplicitALS": "recommenders",
-    "InteractionKFold": "folds",
+    "InteractionKFold": "logs",
     "ItemKNN": "recommenders",
     "LinearRegressor": "linear",
     "LogisticClassifier": "linear",
@@ -45,7 +45,7 @@ _FILES = {
     "Popularity": "recommenders",
     "PureSVD": "recommenders",
     "RNNClassifier": "sequences",
-    "interactions": "folds",
+    "interactions": "logs",
     "load": "saving",
 }
 

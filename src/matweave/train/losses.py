@@ -69,7 +69,9 @@ def make_loss(
         if given_weights.ndim != 1 or not (np.isfinite(given_weights).all() and (given_weights >= 0).all()):
             problems.append("class_weights must be one finite number for each class, and none negative")
         elif name == "binary_cross_entropy" and len(given_weights) != 2:
-            problems.append(f"class_weights are {len(given_weights)} numbers, but must be two: of no and of yes")
+            problems.append(
+                f"class_weights are {len(given_weights)} numbers, but must be two: of no and of yes"
+            )
     if problems:
         raise ConfigError(
             "\n".join(problems), where=f"loss {name}", mend="leave out or correct what is named"

@@ -73,7 +73,11 @@ class Supervised(Task):
         self.validation = None if validation is None else tuple(validation)
         self.measures, self.measure, self.higher_is_better = measures, measure, higher_is_better
         self.piece = piece
-        given = {"validation": validation is not None, "measures": measures is not None, "measure": measure != ""}
+        given = {
+            "validation": validation is not None,
+            "measures": measures is not None,
+            "measure": measure != "",
+        }
         if given["validation"] != given["measures"] or given["measure"] > given["measures"]:
             missing = [name for name in ("validation", "measures") if not given[name]]
             raise ConfigError(
@@ -106,8 +110,6 @@ def outputs_of(module: nn.Module, inputs: Sequence[Tensor], *, piece: int = 1024
     """
     n = len(inputs[0])
     with torch.no_grad():  # not inference_mode: what a module keeps between calls must serve training too
-        made = [
-            module(*(tensor[at : at + piece] for tensor in inputs)) for at in range(0, max(n, 1), piece)
-        ]
+        made = [module(*(tensor[at : at + piece] for tensor in inputs)) for at in range(0, max(n, 1), piece)]
         whole = torch.cat(made)
         return whole.to(torch.promote_types(whole.dtype, torch.float32))
