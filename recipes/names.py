@@ -30,7 +30,7 @@ def main(file: str, epochs: int = 12) -> None:
     model = recipe.fit(parts.train)
     judged = mw.judge_classes(model.probabilities(parts.test), parts.test.targets)
     print("\n".join(judged.lines()))
-    for name, language in zip(ASKED, model.predict(mw.Sequences.of_texts(ASKED)), strict=True):
+    for name, language in zip(ASKED, model.predict(mw.Sequences.of(ASKED)), strict=True):
         print(f"{name:12s} {language}")
 
 

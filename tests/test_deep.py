@@ -55,9 +55,14 @@ def test_a_seeded_block_neither_reads_nor_moves_the_callers_draws() -> None:
 
 def test_a_seeded_block_gives_back_after_an_error() -> None:
     before = torch.get_rng_state()
-    with pytest.raises(KeyError), seeded(7):
-        torch.rand(2)
-        raise KeyError
+
+    def fails() -> None:
+        with seeded(7):
+            torch.rand(2)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -104,3 +109,13 @@ def test_a_broken_torch_is_not_told_as_a_missing_one(monkeypatch: pytest.MonkeyP
     with pytest.raises(ModuleNotFoundError, match=r"torch\.nn\.functional") as error:
         imported_again()
     assert not isinstance(error.value, MissingExtra)
+
+
+def test_small_work_gets_one_thread_and_unknown_work_all() -> None:
+    set_threads(3)
+    try:
+        for work, wanted in ((0, 1), (999_999, 1), (1_000_000, 3), (None, 3)):
+            with torch_threads(work):
+                assert torch.get_num_threads() == wanted
+    finally:
+        set_threads(None)

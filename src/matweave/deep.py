@@ -57,11 +57,22 @@ def seeded(seed: int, *names: object) -> Iterator[None]:
         yield
 
 
+_SMALL = 1_000_000  # multiply-adds that one thread has done about when a second one has begun
+
+
 @contextmanager
-def torch_threads() -> Iterator[None]:
-    """Torch uses `matweave.threads.threads()` threads inside the block."""
+def torch_threads(work: int | None = None) -> Iterator[None]:
+    """Torch uses `matweave.threads.threads()` threads inside the block.
+
+    work: multiply-adds of a call, about; a small one gets one thread, since waking and waiting for others takes longer, and
+    on cores that are shared, very much longer. None: not known, taken as large.
+
+    >>> with torch_threads(work=100):
+    ...     torch.get_num_threads()
+    1
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(threads())
+    torch.set_num_threads(1 if work is not None and work < _SMALL else threads())
     try:
         yield
     finally:

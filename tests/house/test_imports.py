@@ -40,7 +40,7 @@ FREE = {"history.py", "net_cli.py", "net_options.py", "net_data.py"}
 
 def on_an_extra(path: Path) -> bool:
     room = path.relative_to(SRC).parts[0].removesuffix(".py")
-    return path.name not in FREE and (room in ON_EXTRAS or path.name.startswith("net_") and room == "app")
+    return path.name not in FREE and (room in ON_EXTRAS or (path.name.startswith("net_") and room == "app"))
 
 
 def test_the_whole_core_is_imported_without_torch_or_an_extra() -> None:

@@ -12,7 +12,6 @@ import pytest
 from matweave.train import allocator
 from matweave.train.allocator import kept_memory
 
-
 BLOCK = 40_000_000
 
 
@@ -20,7 +19,7 @@ class Fake:
     """A C library that notes what it is told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[object, ...]] = []
+        self.told: list[tuple[Any, Any]] = []
 
     def mallopt(self, name: int, value: int) -> int:
         self.told.append((name, value))
@@ -34,12 +33,18 @@ class Fake:
 def test_settings_come_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     libc = Fake()
     monkeypatch.setattr(allocator, "_glibc", lambda: libc)
-    with pytest.raises(KeyError), kept_memory() as kept:
-        assert kept
-        assert (allocator._MMAP_MAX, 0) in libc.told
-        inside = len(libc.told)
-        raise KeyError
-    after = dict(libc.told[inside:])  # pyright: ignore[reportArgumentType, reportCallIssue]
+    inside: list[Any] = []
+
+    def fails() -> None:
+        with kept_memory() as kept:
+            inside.extend(libc.told)
+            assert kept
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert (allocator._MMAP_MAX, 0) in inside
+    after: dict[Any, Any] = dict(libc.told[len(inside) :])
     assert after[allocator._MMAP_MAX] == 65536  # glibc's default
     assert set(after) == {
         allocator._MMAP_MAX,

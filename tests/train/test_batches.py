@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -29,14 +30,14 @@ def test_an_epoch_is_a_permutation_in_batches(
 ) -> None:
     size = min(n, size)
     parts = epoch_of(made(n, size, shuffle=shuffle, seed=seed), epoch)
-    assert sorted(sum(parts, [])) == list(range(n))
+    assert sorted(chain(*parts)) == list(range(n))
     assert all(len(part) == size for part in parts[:-1])
     last = n - size * (len(parts) - 1)
     assert len(parts[-1]) == last
     assert last != 1 or size == 1 or n == 1  # batch normalization cannot train on one
     assert last <= size + 1
     if not shuffle:
-        assert sum(parts, []) == list(range(n))
+        assert list(chain(*parts)) == list(range(n))
 
 
 def test_the_tensors_stay_side_by_side() -> None:

@@ -9,7 +9,7 @@ from by_hand.training import cnn, images, mlp
 
 from matweave.deep import nn, torch
 from matweave.errors import ConfigError
-from matweave.train.devices import PRECISIONS, autocast, place, precision_of, resolve_device
+from matweave.train.devices import PRECISIONS, autocast, place, precision_of, resolve_device, work_of
 
 
 @pytest.fixture
@@ -123,3 +123,10 @@ def test_other_networks_stay_as_they_are() -> None:
 
 def test_a_module_is_moved() -> None:
     assert next(place(mlp(), torch.device("meta")).parameters()).device.type == "meta"
+
+
+def test_work_grows_with_examples_weights_and_numbers() -> None:
+    net = nn.Linear(4, 2)
+    one, ten = (work_of(net, [torch.zeros(n, 4)]) for n in (1, 10))
+    assert ten == 10 * one == 10 * (10 + 32 * 4)
+    assert work_of(nn.Linear(400, 2), [torch.zeros(1, 4)]) > one

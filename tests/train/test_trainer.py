@@ -27,6 +27,7 @@ from by_hand.training import (
     weights,
 )
 
+from matweave import deep
 from matweave.deep import Tensor, nn, torch
 from matweave.errors import ArtifactError, ConfigError, Diverged
 from matweave.threads import set_threads
@@ -362,7 +363,7 @@ def test_the_step_whose_batch_holds_nan_is_named(
 
 def test_a_rate_that_is_too_high_is_told_with_the_mend() -> None:
     x, y = blobs(22)
-    with pytest.raises(Diverged, match="at step [2-9]: ") as error:
+    with pytest.raises(Diverged, match=r"at step [2-9]: ") as error:
         fit(task=Supervised(mlp(outputs=1), make_loss("mse")), data=(x, 1e3 * y.float()), learning_rate=1e18)
     assert "lower learning_rate" in error.value.mend
 
@@ -391,7 +392,11 @@ def test_a_layer_that_breaks_in_one_draw_of_dropout_is_found_by_drawing_again() 
 # nothing left behind
 
 
-def test_draws_threads_and_handlers_of_the_caller_are_as_before(handler: Any) -> None:
+def test_draws_threads_and_handlers_of_the_caller_are_as_before(
+    handler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep, "_SMALL", 0)  # no work is too small for several threads
+
     def state() -> tuple[Any, ...]:
         numbers = np.random.get_state()[1].tolist()  # noqa: NPY002
         return (

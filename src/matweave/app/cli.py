@@ -4,7 +4,6 @@ progress and remarks to stderr, and an error is one screen with exit code 2.
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -173,6 +172,7 @@ def compare(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     folder: o.Model,
     log: Annotated[Path, typer.Argument(help="The test log, or the data of a network.", metavar="LOG|PATH")],
     k: o.K = 10,
@@ -191,13 +191,17 @@ def evaluate(
     threads: o.Threads = None,
     target: n.Target = None,
     part: n.Part = None,
+    labels: n.Labels = None,
+    channels: n.Channels = None,
+    size: n.Size = None,
     report: n.Report = None,
     json_to: o.Json = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Judge a saved model on data it has not seen; a recommender's own training items are left out of its lists.
 
-    A network is judged on images, sequences or a table, read as in training: --target, --part and --report are its.
+    A network is judged on images, sequences or a table, read as in training but for what is said: --target, --part,
+    --labels, --channels, --size and --report are its.
     """
     from matweave.app import judging
     from matweave.factor.storage import load
@@ -206,11 +210,11 @@ def evaluate(
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
     net = holds_net(folder)
-    ranks = dict(metrics=metrics, threshold=threshold, negatives=negatives, user=user, item=item, value=value)
-    o.refuse_idle(dict(target=target, part=part, report=report) if not net else ranks, net=net)
+    o.refuse_idle(context, net=net)
     if net:
+        said = dict(target=target, labels=labels, channels=channels, size=size)
         net_cli.evaluate_net(
-            folder, log, part=part, target=target, seed=seed, json_to=json_to, report=report, quiet=quiet
+            folder, log, part=part, said=said, seed=seed, json_to=json_to, report=report, quiet=quiet
         )
         return
     model = load(folder)
@@ -353,13 +357,9 @@ def _read(
 
 
 def _write_json(value: Any, to: str) -> None:
-    from matweave.artifact import write_atomically
+    from matweave.app.tables import write_json
 
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)
-    if to == "-":
-        print(text)
-    else:
-        write_atomically(Path(to), (text + "\n").encode())
+    write_json(value, to)
 
 
 def main(arguments: list[str] | None = None) -> None:

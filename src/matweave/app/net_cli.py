@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from matweave import artifact
 from matweave.app import net_options as n
 from matweave.app import options as o
 from matweave.app.progress import say
@@ -142,10 +143,18 @@ def train(
 
     The best epoch on the validation part is kept. Ctrl-C keeps the best so far; --resume goes on after a kill.
     """
-    from matweave.app import net_report, net_tables, net_verbs
+    from matweave.app import net_parts, net_report, net_tables, net_verbs
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
+    artifact.refuse_foreign(out)
+    artifact.refuse_unwritable(out, folder=True)
+    if report is not None and test is None and test_share == 0:
+        raise ConfigError(
+            "a report judges on a test part, but there is to be none",
+            where="--report",
+            mend="leave out --report or --test-share 0",
+        )
     reading = _reading(
         kind,
         target=target,
@@ -184,14 +193,13 @@ def train(
         compile=compile,
         seed=seed,
     )
-    parts = net_verbs.divide(
+    parts = net_parts.divide(
         reading, path, test=test, test_share=test_share, valid=valid, seed=seed, quiet=quiet
     )
     done = net_verbs.train(
         recipe,
         parts,
         out,
-        reading=reading,
         resume=resume,
         find_rate=find_rate,
         quiet=quiet,
@@ -222,21 +230,24 @@ def predict(
     time: n.Time = None,
     text: n.Text = None,
     layout: n.Layout = None,
+    channels: n.Channels = None,
+    size: n.Size = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: o.Threads = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Predict with a trained network; columns are read as in training unless said otherwise."""
-    from matweave.app import net_verbs
+    from matweave.app import net_later, net_verbs
     from matweave.app.tables import print_table
-    from matweave.app.verbs import write_table
+    from matweave.app.verbs import refuse_ending, write_table
 
     set_threads(threads)
     o.refuse_unwritable(out)
-    model, reading = net_verbs.load_with_reading(
-        folder, target=target, id=id, time=time, text=text, layout=layout
-    )
-    data = net_verbs.read_to_predict(reading, path, part=part, quiet=quiet)
+    refuse_ending(out)
+    model, reading = net_verbs.load_with_reading(folder)
+    said = dict(target=target, id=id, time=time, text=text, layout=layout, channels=channels, size=size)
+    tell = None if quiet else say
+    data = net_later.read_later(model, reading, path, part=part, targets=False, say=tell, **said)
     table = net_verbs.predict(model, data, every_class=every_class)
     if out is not None:
         write_table(table, out)
@@ -249,18 +260,18 @@ def evaluate_net(
     path: Path,
     *,
     part: str | None,
-    target: str | None,
+    said: dict[str, Any],
     seed: int,
     json_to: str | None,
     report: Path | None,
     quiet: bool,
 ) -> None:
-    """`matweave evaluate` where the folder holds a network."""
-    from matweave.app import net_report, net_tables, net_verbs
+    """`matweave evaluate` where the folder holds a network; `said`: of the reading of the data, None for as in training."""
+    from matweave.app import net_later, net_report, net_tables, net_verbs
 
-    model, reading = net_verbs.load_with_reading(folder, target=target)
-    data = net_verbs.read_to_judge(reading, path, part=part, quiet=quiet)
-    judged = net_verbs.judge(model, data, seed=seed)
+    model, reading = net_verbs.load_with_reading(folder)
+    data = net_later.read_later(model, reading, path, part=part, say=None if quiet else say, **said)
+    judged = net_verbs.judge(model, data, seed=seed, where=str(path))
     if report is not None:
         net_report.write(report, model, judged, data)
     net_tables.show_judged(judged, model, json_to=json_to, report=report)
@@ -269,7 +280,7 @@ def evaluate_net(
 def _reading(kind: str, **options: Any) -> Any:
     from matweave.app.net_data import KINDS, Reading
 
-    name = kind.rstrip("s") if kind.endswith("s") else kind  # images, too
+    name = kind.removesuffix("s")  # images, too
     if name not in KINDS:
         raise ConfigError(
             f"unknown kind of data {kind!r}{nearest(kind, KINDS)}",
@@ -289,7 +300,7 @@ def _recipe(name: str | None, settings: list[str], kind: str, **training: Any) -
             where="--set",
             mend="name it, for example --net gru",
         )
-    usual = {"image": "image", "table": "features"}.get(kind.rstrip("s"))
+    usual = {"image": "image", "table": "features"}.get(kind.removesuffix("s"))
     known = name or (default_for(usual) if usual else None)
     found = parse_settings(type(net(known)), settings) if known else {}
     return Network(net=known, settings=found, **training)

@@ -6,10 +6,10 @@ later file may look different: a few whole numbers look like classes, sequences 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
@@ -17,14 +17,10 @@ from matweave.data import read_images, read_sequences, read_table
 from matweave.data.arrow_columns import is_number
 from matweave.data.images import Images
 from matweave.data.sequence_columns import Asked, Chosen
-from matweave.data.sequences import SequencePreparation, Sequences
-from matweave.data.table_preparation import TablePreparation
+from matweave.data.sequences import Sequences
 from matweave.data.tables import Table
 from matweave.data.targets import Targets
 from matweave.errors import ConfigError, DataError, listed
-
-if TYPE_CHECKING:
-    from matweave.nets.model import NetModel
 
 Data: TypeAlias = Images | Sequences | Table
 Say: TypeAlias = Callable[[str], None] | None
@@ -85,70 +81,58 @@ class Reading:
         """The data at a path; `say` is told what the reader chose, dropped and found."""
         return self.read_settled(path, part=part, say=say)[0]
 
-    def read_settled(
-        self, path: Path, *, part: str | None = None, targets: bool = True, say: Say = None
-    ) -> tuple[Data, Reading]:
-        """The data, and this reading with what the reader chose, so that later files are read in the same way.
-
-        targets: False leaves the column of targets of sequences unread.
-        """
-        given = {n: v for n, v in self.chosen().items() if n != "kind"}
+    def read_settled(self, path: Path, *, part: str | None = None, say: Say = None) -> tuple[Data, Reading]:
+        """The data, and this reading with what the reader chose, so that later files are read in the same way."""
         settled = self
         if self.kind == "image":
-            found: Data = read_images.read_images(path, part=part, **given)
+            found: Data = read_images.read_images(path, part=part, **self._given())
         elif self.kind == "sequence":
-            asked = Asked(**given)
-            found, columns = read_sequences.read_with_columns(path, asked, part=part, targets=targets)
+            found, columns = self.read_columns(path, part=part)
             settled = self if columns is None else replace(self, **_settled(columns))
         else:
-            _refuse_part(path, part)
-            found = read_table.read_table(path, **given)
+            found = read_table.read_table(path, **self._given())
             settled = replace(self, target=found.target)
-        _tell(found, path, say)
+        tell(found, path, say)
         return found, settled
+
+    def read_columns(
+        self, path: Path, *, part: str | None, targets: bool = True
+    ) -> tuple[Sequences, Chosen | None]:
+        """Sequences, and the columns that were chosen; see `read_sequences`."""
+        return read_sequences.read_with_columns(path, Asked(**self._given()), part=part, targets=targets)
+
+    def again(self, path: Path, part: str | None = None, **said: Any) -> Reading:
+        """What of this reading fits another path, with what is said of that one."""
+        if self.kind == "image":
+            kept = replace(self, labels=None)  # those of one file alone
+        elif self.kind == "table":
+            kept = replace(self, drop=())
+        elif not read_sequences.has_columns(path, text=self.text, part=part):
+            kept = Reading(kind=self.kind)
+        elif said.get("text"):
+            kept = replace(self, layout=None, time=None)
+        else:
+            kept = replace(self, text=None) if said.get("layout") or said.get("time") else self
+        return replace(kept, **{name: value for name, value in said.items() if value})
+
+    def read_known(self, path: Path, part: str | None, columns: Sequence[str], text: Sequence[str]) -> Table:
+        """The columns of a table that are known, `text` of them as text; others are left out, and missing ones not there."""
+        if part is not None:
+            raise ConfigError(
+                f"{path} is a table, which does not come in parts",
+                where="--part",
+                mend="leave it out, or give the file of the part",
+            )
+        return read_table.read_table(path, target=self.target, task=self.task, only=columns, text=text)
+
+    def _given(self) -> dict[str, Any]:
+        return {n: v for n, v in self.chosen().items() if n != "kind"}
 
 
 def reading_of(notes: dict[str, Any], kind: str) -> Reading:
     """The options a model was trained with, from the notes of its artifact; of one saved from Python, its kind is known."""
-    kept = dict(notes.get("reading") or {"kind": kind})
-    return Reading(**{name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()})
-
-
-def read_later(
-    model: NetModel,
-    kept: Reading,
-    path: Path,
-    *,
-    part: str | None = None,
-    targets: bool = True,
-    say: Say = None,
-    **said: Any,
-) -> Data:
-    """Data for a trained network, read as in its training, but for what is said of them now.
-
-    part: of a source with parts; None takes test where there is one. targets: False where there need be none; they are
-    not read then. Of a table the columns that the model knows are read, as text where they were text in training.
-
-    Raises DataError as the readers do, and for a file without a header whose first column, the target in training, holds
-    no classes of the model: it may hold no targets at all.
-    """
-    said = {name: value for name, value in said.items() if value}
-    if kept.kind == "table":
-        _refuse_part(path, part)
-        found: Data = _read_table_later(model, replace(kept, **said), path, targets)
-        _tell(found, path, say)
-    else:
-        parts = kept.parts(path)
-        part = part or ("test" if "test" in parts else None)
-        reading = replace(_kept_for(path, part, kept, said), **said)
-        found, settled = reading.read_settled(path, part=part, targets=targets, say=say)
-        if settled.target == "0" and not (targets or reading.target):
-            labelled, _ = reading.read_settled(path, part=part)
-            _refuse_no_labels(labelled, model, path)
-    if say is not None:
-        for line in _unseen(model, found):
-            say(f"  {line}")
-    return found
+    kept: dict[str, Any] = dict(notes.get("reading") or {"kind": kind})
+    return Reading(**{**kept, "drop": tuple(kept.get("drop", ()))})
 
 
 def targets_like(targets: Targets, classes: tuple[str, ...] | None, where: str) -> Targets:
@@ -177,79 +161,24 @@ def targets_like(targets: Targets, classes: tuple[str, ...] | None, where: str) 
     return Targets.of_values(np.array([float(name) for name in targets.classes])[targets.values], where=where)
 
 
-def _kept_for(path: Path, part: str | None, kept: Reading, said: dict[str, Any]) -> Reading:
-    """What was kept of the training's reading that fits this path and what is said now."""
-    if kept.kind == "image":
-        return replace(kept, labels=None)  # those of the training's own file
-    if not read_sequences.has_columns(path, text=kept.text, part=part):
-        return Reading(kind=kept.kind)
-    if "text" in said:
-        return replace(kept, layout=None, time=None)
-    return replace(kept, text=None) if {"layout", "time"} & said.keys() else kept
-
-
-def _read_table_later(model: NetModel, reading: Reading, path: Path, targets: bool) -> Table:
-    preparation = model.preparation
-    assert isinstance(preparation, TablePreparation)
-    return read_table.read_table(
-        path,
-        target=reading.target if targets else "-",
-        only=preparation.columns,
-        text=preparation.text_columns,
-    )
-
-
-def _settled(columns: Chosen) -> dict[str, str | None]:
-    """What was chosen, as if it had been said; columns without a name stay to be found by their places."""
-    if columns.layout == "text":
-        found: dict[str, str | None] = {"text": columns.values[0], "layout": None}
-    else:
-        found = {"layout": columns.layout}
-    if columns.layout == "long":
-        found |= {"id": columns.id, "time": columns.time}
-    return found | {"target": columns.target}
-
-
-def _refuse_no_labels(data: Data, model: NetModel, path: Path) -> None:
-    try:
-        if data.targets is not None:
-            targets_like(data.targets, model.classes, str(path))
-    except DataError as error:
-        raise DataError(
-            f"{path} has no header, and its first column, the target in training, holds none: {error.what}",
-            where=str(path),
-            mend="--target - where the file holds no targets, --target 0 where they are to be passed over",
-        ) from error
-
-
-def _refuse_part(path: Path, part: str | None) -> None:
-    if part is not None:
-        raise ConfigError(
-            f"{path} is a table, which does not come in parts",
-            where="--part",
-            mend="leave it out, or give the file of the part",
-        )
-
-
-def _tell(found: Data, path: Path, say: Say) -> None:
+def tell(found: Data, path: Path, say: Say) -> None:
+    """Say what a reader chose, dropped and found."""
     if say is not None:
         say(f"{path}:")
         for line in found.report:
             say(f"  {line}")
 
 
-def _unseen(model: NetModel, data: Data) -> list[str]:
-    """Lines that tell what the training data did not have."""
-    made, lines = model.preparation, []
-    if isinstance(made, TablePreparation) and isinstance(data, Table):
-        for name, count in made.unseen(data).items():
-            lines.append(f"column {name!r}: {count:,} cells such as training never saw, which count as none")
-    elif isinstance(made, SequencePreparation) and isinstance(data, Sequences):
-        strange = made.unseen(data)
-        if strange:
-            total = f"{sum(strange.values()):,} characters that training never saw"
-            lines.append(f"{total}, read as unknown: {listed(list(strange))}")
-    return lines
+def _settled(columns: Chosen) -> dict[str, str | None]:
+    """What was chosen, as if it had been said; columns without a name stay to be found by their places."""
+    found: dict[str, str | None] = {} if columns.layout == "text" else {"layout": columns.layout}
+    if not columns.header:
+        return found
+    if columns.layout == "text":
+        found["text"] = columns.values[0]
+    if columns.layout == "long":
+        found |= {"id": columns.id, "time": columns.time}
+    return found | {"target": columns.target}
 
 
 def _a(kind: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from matweave.app.net_verbs import Judged, TrainedNet
 from matweave.app.progress import say
-from matweave.artifact import write_atomically
+from matweave.app.tables import write_json
 from matweave.nets.model import NetModel
 
 
@@ -20,15 +20,13 @@ def show_training(done: TrainedNet, *, json_to: str | None, report: Path | None)
         write_json(as_dict(done), json_to)
     if json_to != "-":
         best = f", best epoch {past.best_epoch} ({past.measure} {past.best:.4g})" if past.measure else ""
-        print(f"{model.net}: {past.stopped} after {len(past.epochs)} epochs, {past.seconds:.1f} s{best}")
+        ended = "trained for" if past.stopped == "epochs" else f"{past.stopped} after"
+        print(f"{model.net}: {ended} {len(past.epochs)} epochs, {past.seconds:.1f} s{best}")
         if done.judged is not None:
-            _lines(done.judged, "on the test part")
+            _lines(done.judged, "judged on the test part")
         print(f"model: {done.folder}")
     if report is not None:
-        said = (
-            f"report: {report}" if done.judged is not None else "no report: there is no test part to judge on"
-        )
-        say(said)
+        say(f"report: {report}")
 
 
 def show_judged(judged: Judged, model: NetModel, *, json_to: str | None, report: Path | None) -> None:
@@ -36,7 +34,7 @@ def show_judged(judged: Judged, model: NetModel, *, json_to: str | None, report:
     if json_to:
         write_json({"net": model.net, **judged.as_dict()}, json_to)
     if json_to != "-":
-        _lines(judged, "judged")
+        _lines(judged, "judged on the data given")
     if report is not None:
         say(f"report: {report}")
 
@@ -53,7 +51,7 @@ def as_dict(done: TrainedNet) -> dict[str, Any]:
         "best_epoch": model.history.best_epoch,
         "measure": model.history.measure or None,
         "seconds": model.history.seconds,
-        "epochs": [asdict(epoch) for epoch in model.history.epochs],
+        "epochs": [_plain(asdict(epoch)) for epoch in model.history.epochs],
         "examples": {
             name: None if part is None else len(part)
             for name, part in (
@@ -67,16 +65,15 @@ def as_dict(done: TrainedNet) -> dict[str, Any]:
     }
 
 
-def write_json(value: Any, to: str) -> None:
-    """JSON to a file, whole or not at all, or to stdout for -."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)
-    if to == "-":
-        print(text)
-    else:
-        write_atomically(Path(to), (text + "\n").encode())
+def _plain(value: Any) -> Any:
+    """The same without numbers that JSON lacks: None for NaN, as r2 is where all values are one."""
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(judged: Judged, title: str) -> None:
-    print(f"{judged.n:,} examples {title}")
-    for line in judged.lines():
+    first, *rest = judged.lines()
+    print(f"{title}: {first}")
+    for line in rest:
         print(f"  {line}")

@@ -10,37 +10,26 @@ from typing import Any, final
 import numpy as np
 import pyarrow as pa
 
-from matweave.app.net_data import Data, Reading, Say, reading_of
+from matweave.app.net_data import Data, Reading, reading_of, targets_like
+from matweave.app.net_parts import Parts
 from matweave.app.net_progress import training
 from matweave.app.progress import say
 from matweave.artifact import read_card, refuse_foreign, refuse_unwritable
-from matweave.data.holdout import count_shared, hold_out
 from matweave.data.targets import require_targets
 from matweave.errors import ArtifactError, ConfigError, MatweaveError
 from matweave.evaluation.predictions import judge_classes, judge_values
 from matweave.evaluation.predictions_judged import ClassesJudged, ValuesJudged
-from matweave.nets.model import NetModel, load_net
+from matweave.nets.model import NetModel, load_net, prepared
 from matweave.nets.network import Network
 from matweave.nets.plan import Plan
 from matweave.train.checkpoints import Checkpoints, TrainState
 from matweave.train.devices import resolve_device
 from matweave.train.estimate import estimate_memory, free_memory
-from matweave.train.routing import route
 from matweave.train.range_test import range_test
+from matweave.train.routing import route
 from matweave.train.watchers import Timely
 
 Judged = ClassesJudged | ValuesJudged
-
-
-@final
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Parts:
-    """What is trained on, what judges the epochs, and what judges the end; None where there is no such part."""
-
-    train: Data
-    valid: Data | None
-    test: Data | None
-    report: tuple[str, ...]
 
 
 @final
@@ -55,56 +44,11 @@ class TrainedNet:
     unfinished: bool
 
 
-def divide(
-    reading: Reading,
-    path: Path,
-    *,
-    test: Path | None,
-    test_share: float | None,
-    valid: float,
-    seed: int,
-    quiet: bool = False,
-) -> Parts:
-    """Read a source and divide it without leaks: its own test part or file where there is one, else a share held out."""
-    tell: Say = None if quiet else say
-    own = reading.parts(path)
-    if test is not None and test_share is not None:
-        raise ConfigError(
-            "a test file and a test share are both given", where="--test-share", mend="give one of them"
-        )
-    whole = reading.read(path, part="train" if own else None, say=tell)
-    report: list[str] = []
-    held = None
-    if test is not None:
-        held = reading.read(test, part="test" if reading.parts(test) else None, say=tell)
-    elif "test" in own and test_share is None:
-        held = reading.read(path, part="test", say=tell)
-        report.append("test: the source's own test part")
-    elif test_share is None or test_share > 0:
-        found = hold_out(whole, 0.1 if test_share is None else test_share, seed=seed, name="test")
-        whole, held = found.train, found.test
-        report += found.report
-    if held is not None and (test is not None or "test" in own and test_share is None):
-        shared = count_shared(whole, held)
-        if shared:
-            report.append(f"leak: {shared:,} of {len(held):,} test examples are equal to a training example")
-    check = None
-    if valid:
-        found = hold_out(whole, valid, seed=seed, name="valid")
-        whole, check = found.train, found.test
-        report += found.report
-    if tell is not None:
-        for line in report:
-            tell(line)
-    return Parts(train=whole, valid=check, test=held, report=tuple(report))
-
-
 def train(
     recipe: Network,
     parts: Parts,
     out: Path,
     *,
-    reading: Reading,
     resume: bool = False,
     find_rate: bool = False,
     quiet: bool = False,
@@ -114,6 +58,8 @@ def train(
 
     resume: go on from the last checkpoint of a run with the same recipe and data; the weights are the same as if it
     had never been killed. find_rate: a range test chooses the learning rate first. every: seconds between checkpoints.
+
+    Everything is checked before training begins, the test part too; what fails leaves nothing in `out`.
     """
     tell = (lambda text: None) if quiet else say
     refuse_foreign(out)
@@ -121,6 +67,8 @@ def train(
     if find_rate:
         recipe = _with_rate(recipe, parts, tell)
     plan = recipe.plan(parts.train, parts.valid)
+    if parts.test is not None:
+        prepared(plan.preparation, parts.test)  # what does not fit is refused now, and not after training
     mark = recipe.fingerprint(parts.train, parts.valid)
     store = Checkpoints(folder=out / "checkpoint", fingerprint=mark)
     state = _start(store, out, mark, resume)
@@ -139,16 +87,26 @@ def train(
         store(now)
         kept = True
 
-    with training(title, quiet=quiet) as shown:
-        model = recipe.fit(
-            parts.train,
-            validation=parts.valid,
-            watchers=[*shown, Timely(seconds=every)],
-            store=keep,
-            resume=state,
-        )
+    try:
+        with training(title, quiet=quiet) as shown:
+            model = recipe.fit(
+                parts.train,
+                validation=parts.valid,
+                watchers=[*shown, Timely(seconds=every)],
+                store=keep,
+                resume=state,
+            )
+    except MatweaveError:  # it would end so again
+        store.remove()
+        with suppress(OSError):  # a model lies there
+            out.rmdir()
+        raise
+    except KeyboardInterrupt:
+        if store.found():
+            say(f"stopped at once; add --resume to go on from the checkpoint in {out}")
+        raise
     unfinished = model.history.stopped == "interrupted"
-    model.save(out, notes={"fingerprint": mark, "reading": reading.chosen()})
+    model.save(out, notes={"fingerprint": mark, "reading": parts.reading.chosen()})
     if not unfinished:
         store.remove()
     return TrainedNet(
@@ -183,35 +141,18 @@ def judge_part(model: NetModel, data: Data | None) -> Judged | None:
     return None if data is None else judge(model, data)
 
 
-def judge(model: NetModel, data: Data, *, seed: int = 0) -> Judged:
+def judge(model: NetModel, data: Data, *, seed: int = 0, where: str = "test data") -> Judged:
     """Metrics with intervals, confusion and the hardest examples. Raises DataError for labels outside the model's classes."""
-    targets = require_targets(data, "test data")
+    targets = targets_like(require_targets(data, where), model.classes, where)
     if model.classes is None:
         return judge_values(model.predict(data), targets.values, seed=seed)
-    return judge_classes(model.probabilities(data), targets.with_classes(model.classes), seed=seed)
+    return judge_classes(model.probabilities(data), targets, seed=seed)
 
 
-def load_with_reading(folder: Path, **changes: Any) -> tuple[NetModel, Reading]:
-    """A saved network and how its data are read."""
+def load_with_reading(folder: Path) -> tuple[NetModel, Reading]:
+    """A saved network and how its training data were read."""
     model = load_net(folder)
-    notes = read_card(folder)["notes"]
-    if "reading" not in notes:  # saved from Python: the kind is all that is known
-        notes = {"reading": {"kind": model.kind}}
-    return model, reading_of(notes, **changes)
-
-
-def read_to_judge(reading: Reading, path: Path, *, part: str | None, quiet: bool = False) -> Data:
-    """Data with targets; of a source with parts the test part, unless another is named."""
-    own = reading.parts(path)
-    return reading.read(path, part=part or ("test" if "test" in own else None), say=None if quiet else say)
-
-
-def read_to_predict(reading: Reading, path: Path, *, part: str | None, quiet: bool = False) -> Data:
-    """Data that need no targets: the target column of training may be there or not."""
-    with suppress(MatweaveError):  # as it was in training, targets and all
-        return read_to_judge(reading, path, part=part, quiet=quiet)
-    bare = {"image": reading}.get(reading.kind) or replace(reading, target="-", task=None)
-    return read_to_judge(bare, path, part=part, quiet=quiet)
+    return model, reading_of(read_card(folder)["notes"], model.kind)
 
 
 def predict(model: NetModel, data: Data, *, every_class: bool = False) -> pa.Table:
@@ -260,15 +201,17 @@ def _start(store: Checkpoints, out: Path, mark: str, resume: bool) -> TrainState
     card = None
     with suppress(ArtifactError):
         card = read_card(out)
-    if card is None or card["notes"].get("fingerprint") != mark:
-        what = (
-            "neither a checkpoint nor a model"
-            if card is None
-            else "a finished model of other settings or other data, and no checkpoint"
-        )
-        raise ArtifactError(
-            f"{out} holds {what} to resume",
-            where=str(out),
-            mend="give the --out and the options of the run that was stopped, or start anew without --resume",
-        )
-    return load_net(out)
+    same = card is not None and card["notes"].get("fingerprint") == mark
+    if same and (model := load_net(out)).history.stopped != "interrupted":
+        return model
+    if card is None:
+        what = "neither a checkpoint nor a model"
+    elif same:
+        what = "the model of this training, stopped early, and no checkpoint"
+    else:
+        what = "a finished model of other settings or other data, and no checkpoint"
+    raise ArtifactError(
+        f"{out} holds {what} to resume",
+        where=str(out),
+        mend="give the --out and the options of the run that was stopped, or start anew without --resume",
+    )

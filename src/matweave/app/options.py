@@ -85,16 +85,29 @@ def refuse_unwritable(*paths: Path | str | None) -> None:
             artifact.refuse_unwritable(path)
 
 
-def refuse_idle(options: dict[str, Any], *, net: bool) -> None:
-    """Refuse options of `evaluate` that mean nothing for the model at hand.
+_RANKS = (
+    "k",
+    "metrics",
+    "threshold",
+    "negatives",
+    "user",
+    "item",
+    "value",
+    "time",
+    "duplicates",
+    "on_bad_rows",
+)
+_JUDGES = ("target", "part", "labels", "channels", "size", "report")
+"""Options of `evaluate` for recommenders alone, and for networks alone."""
 
-    >>> refuse_idle({"part": "test"}, net=False)
-    Traceback (most recent call last):
-    matweave.errors.ConfigError: --part is for networks, but this is a recommender
-      where: matweave evaluate
-      mend:  leave it out
+
+def refuse_idle(context: Any, *, net: bool) -> None:
+    """Refuse options of `evaluate` that were given, and mean nothing for the model at hand.
+
+    context: the command's own, which tells what was given from what is a default.
     """
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    names = _RANKS if net else _JUDGES
+    given = [f"--{n.replace('_', '-')}" for n in names if context.get_parameter_source(n).name != "DEFAULT"]
     if given:
         ours, other = ("a network", "recommenders") if net else ("a recommender", "networks")
         verb = "is" if len(given) == 1 else "are"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
+
+from matweave.artifact import write_atomically
 
 LONGEST = 40  # rows shown on a terminal when the lists were written to a file as well
 
@@ -24,6 +27,15 @@ def print_table(table: pa.Table, *, as_json: bool = False, to_file: bool = False
     _show(view)
     if len(shown) < len(table):
         print(f"... {len(table) - len(shown):,} more rows in the file")
+
+
+def write_json(value: Any, to: str) -> None:
+    """JSON to a file, whole or not at all, or to stdout for -."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    if to == "-":
+        print(text)
+    else:
+        write_atomically(Path(to), (text + "\n").encode())
 
 
 def doctor_table(found: dict[str, Any]) -> None:

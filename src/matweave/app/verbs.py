@@ -228,17 +228,22 @@ def _history(texts: Sequence[str], vocabulary: Any) -> tuple[list[str], list[flo
     return items, values or None
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write lists as Parquet or CSV, by the name's ending, whole or not at all."""
-    sink = pa.BufferOutputStream()
-    if path.suffix == ".parquet":
-        parquet.write_table(table, sink)
-    elif path.suffix == ".csv":
-        csv.write_csv(table, sink)
-    else:
+def refuse_ending(path: Path | None) -> None:
+    """Raise ConfigError for a file that `write_table` could not write by its name; asked before the work."""
+    if path is not None and path.suffix not in (".parquet", ".csv"):
         raise ConfigError(
             f"{path} ends in neither .parquet nor .csv",
             where="--out",
-            mend="name it recs.parquet or recs.csv",
+            mend="end its name in .parquet or .csv",
         )
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet or CSV, by the name's ending, whole or not at all."""
+    refuse_ending(path)
+    sink = pa.BufferOutputStream()
+    if path.suffix == ".parquet":
+        parquet.write_table(table, sink)
+    else:
+        csv.write_csv(table, sink)
     write_atomically(path, sink.getvalue().to_pybytes())

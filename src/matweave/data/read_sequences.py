@@ -117,9 +117,7 @@ def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     return PARTS if _parts(Path(path)) else ()
 
 
-def has_columns(
-    path: str | os.PathLike[str], *, text: str | None = None, part: str | None = None
-) -> bool:
+def has_columns(path: str | os.PathLike[str], *, text: str | None = None, part: str | None = None) -> bool:
     """Whether the file that would be read has columns: not `.ts`, and not `.txt` without the column `text`.
 
     >>> has_columns("waves.ts"), has_columns("waves.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from matweave.artifact import load as load_artifact
+from matweave.artifact import read_card
 from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ArtifactError
@@ -45,6 +46,13 @@ def load(folder: str | os.PathLike[str]) -> Recommender:
     ...     mw.load(folder).method
     'Popularity'
     """
+    said = read_card(folder)["model"]
+    if isinstance(said, dict) and said.get("kind") == "NetModel":
+        raise ArtifactError(
+            f"{folder} holds a network, not a recommender",
+            where=str(folder),
+            mend="ask it by `matweave predict` and `matweave evaluate`, or give a folder that `matweave fit` wrote",
+        )
     model = load_artifact(folder, FORMS)
     if not isinstance(model, Recommender):
         raise ArtifactError(

@@ -23,7 +23,7 @@ from matweave.deep import nn, seeded, torch, torch_threads
 from matweave.errors import ArtifactError, DataError
 from matweave.nets.inputs import Inputs
 from matweave.nets.table import net
-from matweave.train.devices import place, resolve_device
+from matweave.train.devices import place, resolve_device, work_of
 from matweave.train.history import Epoch, TrainHistory
 from matweave.train.run import load_arrays
 from matweave.train.task import outputs_of
@@ -79,9 +79,22 @@ class NetModel:
         return self._built[0]
 
     def outputs_for(self, data: Data, *, device: str = "cpu") -> np.ndarray:
-        """Raw outputs float32 (n, outputs): logits of classes, or standardised numbers."""
+        """Raw outputs float32 (n, outputs): logits of classes, or standardised numbers.
+
+        Raises DataError for data of another kind or form than those of training, and where outputs are not finite.
+        """
         self._check(data)
-        return self._outputs(prepared(self.preparation, data), device)
+        found = self._outputs(prepared(self.preparation, data), device)
+        beyond = np.flatnonzero(~np.isfinite(found).reshape(len(found), -1).all(axis=1))
+        if len(beyond):
+            shown = ", ".join(map(str, beyond[:10].tolist()))
+            more = f" (+{len(beyond) - 10:,} more)" if len(beyond) > 10 else ""
+            raise DataError(
+                f"the network gives no finite numbers for {len(beyond):,} of {len(found):,} examples: index {shown}{more}",
+                where=f"the network {self.net}",
+                mend="give data like those of training, in their units",
+            )
+        return found
 
     def probabilities(self, data: Data, *, device: str = "cpu") -> np.ndarray:
         """Probabilities float64 (n, classes), rows summing to 1. Raises DataError for a network of numbers."""
@@ -107,9 +120,9 @@ class NetModel:
 
     def _outputs(self, inputs: tuple[np.ndarray, ...], device: str) -> np.ndarray:
         at = resolve_device(device)
-        with torch_threads():
+        tensors = [torch.from_numpy(array).to(at) for array in inputs]
+        with torch_threads(work_of(self.module(), tensors)):
             module = place(self.module(), at)
-            tensors = [torch.from_numpy(array).to(at) for array in inputs]
             return outputs_of(module, tensors).cpu().numpy()
 
     def _check(self, data: Data) -> None:
@@ -143,14 +156,15 @@ FORMS: dict[str, type] = {
 
 def load_net(folder: str | os.PathLike[str]) -> NetModel:
     """The network saved in a folder. Raises ArtifactError with the reason where it is not whole and unchanged."""
-    found = artifact.load(folder, FORMS)
-    if not isinstance(found, NetModel):
+    model = artifact.read_card(folder)["model"]
+    kind = model.get("kind") if isinstance(model, dict) else None
+    if kind != NetModel.__name__:
         raise ArtifactError(
-            f"{folder} holds a {type(found).__name__}, not a network",
+            f"{folder} holds {f'a {kind}' if kind else 'something else'}, not a network",
             where=str(folder),
-            mend="give the folder that `matweave train --out` or model.save wrote",
+            mend="give the folder that `matweave train --out` or model.save wrote; recommenders are asked by `recommend`",
         )
-    return found
+    return artifact.load(folder, FORMS)
 
 
 def rebuilt(model: NetModel) -> nn.Module:

@@ -18,7 +18,9 @@ from typing import Any, final
 import numpy as np
 
 from matweave.config import check, config, flag, integer, number, one_of, optional, settings_of
+from matweave.data.tables import Table
 from matweave.deep import torch
+from matweave.errors import DataError, Diverged, listed
 from matweave.nets.model import Data, NetModel
 from matweave.nets.plan import JUDGES, Plan
 from matweave.nets.table import name_of, net
@@ -119,7 +121,9 @@ class Network:
             store=store,
             resume=resume,
         )
-        return plan.model(arrays_of(done.module), done.history)
+        model = plan.model(arrays_of(done.module), done.history)
+        self._refuse_spoilt(model, data)
+        return model
 
     def plan(self, data: Data, validation: Data | None = None) -> Plan:
         """Everything that `fit` will run, not yet run: for estimates and tests of the learning rate."""
@@ -138,10 +142,29 @@ class Network:
                 mark.update(b"none")
                 continue
             mark.update(np.ascontiguousarray(part.digests()).tobytes())
+            # digests look at neither the order of columns nor the codes of characters, but the first weights do
+            order = part.features.column_names if isinstance(part, Table) else getattr(part, "alphabet", None)
+            mark.update(repr(order).encode(errors="surrogatepass"))
             if part.targets is not None:
                 mark.update(part.targets.values.tobytes())
                 mark.update(repr(part.targets.classes).encode())
         return mark.hexdigest()
+
+    def _refuse_spoilt(self, model: NetModel, data: Data) -> None:
+        """Raise Diverged where the last steps, whose outcome no loss has seen, spoilt the weights."""
+        spoilt = [n for n, a in model.weights.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
+        found = f"weights are no longer finite: {listed(spoilt)}" if spoilt else ""
+        if not spoilt:
+            try:
+                model.outputs_for(data.take(np.arange(min(64, len(data)))))
+            except DataError as error:
+                found = error.what
+        if found:
+            raise Diverged(
+                f"after the last step, {found}",
+                where="training",
+                mend="lower learning_rate, or clip the gradient (clip=1.0)",
+            )
 
     def _own_watchers(self) -> list[Watcher]:
         own: list[Watcher] = [Schedule(kind=self.schedule, warmup=self.warmup)]

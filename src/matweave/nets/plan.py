@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from matweave.config import settings_of
+from matweave.data.table_columns import moments
 from matweave.data.targets import Targets, require_targets
 from matweave.deep import Tensor, seeded, torch
-from matweave.errors import ConfigError, DataError
+from matweave.errors import ConfigError, DataError, Diverged
 from matweave.metrics.classification import accuracy, log_loss
 from matweave.metrics.regression import r2, rmse
 from matweave.nets.model import KINDS, PREPARATIONS, Data, NetModel, inputs_of, prepared, softmax
@@ -39,12 +40,8 @@ class Plan:
         self.recipe, self.targets = recipe, targets
         if targets.classes is not None:
             targets.refuse_one_class(where)
-        elif len(targets) and float(np.ptp(targets.values)) == 0:
-            raise DataError(
-                f"all {len(targets):,} targets are {targets.values[0]:g}",
-                where=where,
-                mend="give examples that differ in what is to be predicted",
-            )
+        else:
+            refuse_alike(targets.values, where)
         self._refuse_misfits()
         self.preparation = PREPARATIONS[type(data)].fit(data)  # pyright: ignore[reportArgumentType]
         self.inputs = inputs_of(self.preparation)
@@ -52,7 +49,13 @@ class Plan:
         self.outputs = 1 if targets.classes is None else len(targets.classes)
         self.center, self.scale = 0.0, 1.0
         if targets.classes is None:
-            self.center, self.scale = float(targets.values.mean()), float(targets.values.std())
+            self.center, self.scale = moments(targets.values)
+            if not np.isfinite([self.center, self.scale]).all() or self.scale == 0:
+                raise DataError(
+                    f"targets from {targets.values.min():g} to {targets.values.max():g} are beyond what can be standardised",
+                    where=where,
+                    mend="give them in other units",
+                )
         with seeded(recipe.seed, "weights"):
             self.module = self.spec.build(self.inputs, self.outputs)
         self.kind = KINDS[type(data)]
@@ -153,6 +156,12 @@ class Plan:
         targets = require_targets(validation, "validation data")
         if classes is not None:
             targets = targets.with_classes(classes, where="validation data")
+        elif targets.classes is not None:
+            raise DataError(
+                "the training targets are numbers, but those of the validation data are classes",
+                where="validation data",
+                mend="give numbers in both (Targets.of_values, task='regress')",
+            )
         judge = r.judge or ("rmse" if classes is None else "log_loss")
         return Supervised(
             self.module,
@@ -164,6 +173,7 @@ class Plan:
         )
 
     def _measure_values(self, outputs: Tensor, y: Tensor) -> dict[str, float]:
+        refuse_infinite(outputs)
         predicted = self.center + self.scale * outputs.double().numpy()[:, 0]
         truth = self.center + self.scale * y.double().numpy()
         return {"rmse": rmse(predicted, truth), "r2": r2(predicted, truth)}
@@ -175,5 +185,43 @@ def measure_classes(outputs: Tensor, y: Tensor) -> dict[str, float]:
     >>> measure_classes(torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0]))["accuracy"]
     1.0
     """
+    refuse_infinite(outputs)
     probabilities, codes = softmax(outputs.double().numpy()), y.numpy()
     return {"accuracy": accuracy(probabilities, codes), "log_loss": log_loss(probabilities, codes)}
+
+
+def refuse_alike(values: np.ndarray, where: str) -> None:
+    """Raise DataError where there are no numbers, or all are the same.
+
+    >>> refuse_alike(np.array([2.0, 2.0]), "prices")
+    Traceback (most recent call last):
+    matweave.errors.DataError: all 2 targets are 2
+      where: prices
+      mend:  give examples that differ in what is to be predicted
+    """
+    if not len(values):
+        raise DataError("there are no examples", where=where, mend="give data with at least two examples")
+    if values.min() == values.max():
+        raise DataError(
+            f"all {len(values):,} targets are {values[0]:g}",
+            where=where,
+            mend="give examples that differ in what is to be predicted",
+        )
+
+
+def refuse_infinite(outputs: Tensor) -> None:
+    """Raise Diverged where outputs (n, ...) for the validation part are NaN or infinite.
+
+    >>> refuse_infinite(torch.tensor([[1.0], [float("nan")]]))
+    Traceback (most recent call last):
+    matweave.errors.Diverged: the network gives numbers that are not finite for 1 of 2 validation examples
+      where: validation
+      mend:  lower learning_rate, or clip the gradient (clip=1.0)
+    """
+    wrong = int((~torch.isfinite(outputs)).flatten(1).any(1).sum())
+    if wrong:
+        raise Diverged(
+            f"the network gives numbers that are not finite for {wrong:,} of {len(outputs):,} validation examples",
+            where="validation",
+            mend="lower learning_rate, or clip the gradient (clip=1.0)",
+        )

@@ -184,6 +184,6 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    if isinstance(value, dict):  # no fitted attribute is one
+    if isinstance(value, dict):  # an array, by _packed
         return np.array(value["array"], dtype=value["dtype"])
     return unplain(value)

@@ -8,9 +8,10 @@ NCHW max pooling was seen to take twenty times as long.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from matweave.deep import nn, torch
+from matweave.deep import Tensor, nn, torch
 from matweave.errors import ConfigError, nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -77,3 +78,13 @@ def place(module: nn.Module, device: torch.device) -> nn.Module:
     if any(isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)) for part in module.modules()):
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return module
+
+
+def work_of(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Multiply-adds of a forward pass, to an order of magnitude: each weight once for an example, and 32 for each number of it.
+
+    >>> work_of(nn.Linear(4, 2), [torch.zeros(10, 4)])
+    1380
+    """
+    weights = sum(p.numel() for p in module.parameters())
+    return len(inputs[0]) * weights + 32 * sum(tensor.numel() for tensor in inputs)

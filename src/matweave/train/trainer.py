@@ -20,7 +20,7 @@ from matweave.randomness import child_seed, stepped
 from matweave.train.allocator import kept_memory
 from matweave.train.batches import Batches
 from matweave.train.checkpoints import TrainState
-from matweave.train.devices import PRECISIONS, autocast, place, precision_of, resolve_device
+from matweave.train.devices import PRECISIONS, autocast, place, precision_of, resolve_device, work_of
 from matweave.train.guard import not_finite
 from matweave.train.history import TrainHistory
 from matweave.train.optimizers import OPTIMIZERS, make_optimizer
@@ -108,7 +108,7 @@ class Trainer:
         device = resolve_device(self.device)
         dtype = precision_of(self.precision, device)
         with (
-            torch_threads(),
+            torch_threads(work_of(task.module, batches.batch(0, 0)[:-1])),
             kept_memory(),
             seeded(self.seed, "training"),
             polite_interrupt() as interrupted,
