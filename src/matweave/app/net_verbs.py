@@ -124,7 +124,7 @@ def told(plan: Plan) -> list[str]:
     lines = [
         f"{_title(plan)}: {learned:,} parameters, {plan.batches.steps_per_epoch:,} steps an epoch of {plan.batches.batch_size}"
     ]
-    needed = estimate_memory(plan.trainer, plan.task, plan.batches)
+    needed = estimate_memory(plan.trainer, plan.task, plan.batches, pieces=plan.recipe.accumulate)
     lines.append(f"memory: {needed}")
     device = resolve_device(plan.trainer.device)
     free = free_memory(device)

@@ -6,8 +6,8 @@
     activations                what autograd keeps for the backward pass of a small batch, times the batch size
     data                       the tensors that the loop holds on its device
 
-The peak lies above the sum by what layers use while they work; a fifth is added for that. Measured on the CPU with a CNN:
-1.3 times the sum, and up to twice where freed memory is kept (allocator.py), since that leaves holes between large blocks.
+The peak lies above the sum by what layers use while they work, and by the holes that freed memory leaves where it is kept
+(allocator.py): the total counts activations twice, as measured on the CPU with a CNN (1.3 times without keeping).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from matweave.train.task import Task
 from matweave.train.trainer import Trainer
 
 _SAMPLE = 4  # examples that activations are measured on
-_WORK = 1.2
+_PEAK = 2  # of the activations
 
 
 @final
@@ -35,7 +35,7 @@ class MemoryEstimate:
     """Bytes, by what they are for.
 
     >>> print(MemoryEstimate(weights=10**6, gradients=10**6, optimizer=2 * 10**6, activations=10**8, data=0))
-    about 0.12 GB: activations 0.10, optimizer 0.00, weights 0.00, gradients 0.00, data 0.00
+    about 0.20 GB: activations 0.10, optimizer 0.00, weights 0.00, gradients 0.00, data 0.00
     """
 
     weights: int
@@ -46,8 +46,8 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """The sum and a fifth."""
-        return int(_WORK * sum(vars(self).values()))
+        """The sum, activations counted twice."""
+        return sum(vars(self).values()) + (_PEAK - 1) * self.activations
 
     def __str__(self) -> str:
         parts = sorted(vars(self).items(), key=lambda part: -part[1])

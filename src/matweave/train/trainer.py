@@ -3,7 +3,8 @@
 A step: the batch of (epoch, place), the gradient by the rule handed in, the optimizer, the watchers' orders. After an
 epoch: the task's measures on validation data, and the best weights are kept. Everything random is a function of
 seed and step, so a run resumed from any checkpoint ends with the bits of an unbroken one on the same machine with the
-same number of threads (torch splits sums by threads, so another number may change the last bits).
+same number of threads (torch splits sums by threads, so another number may change the last bits; some of its CUDA kernels
+add in no fixed order, so there bits are equal only as far as they allow).
 """
 
 from __future__ import annotations
