@@ -15,7 +15,7 @@ import numpy  # noqa: F401  its BLAS is told below
 import scipy.linalg  # noqa: F401
 from threadpoolctl import threadpool_info
 
-PACKAGES = ("matweave", "numpy", "scipy", "numba", "pyarrow")
+PACKAGES = ("matweave", "numpy", "scipy", "numba", "pyarrow", "torch")
 
 
 def run_all(main_file: str) -> None:

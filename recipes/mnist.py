@@ -14,7 +14,7 @@ import numpy as np
 import matweave as mw
 
 
-def main(folder: str, epochs: int = 20, examples: int = 60_000) -> None:
+def main(folder: str, epochs: int = 12, examples: int = 60_000) -> None:
     train, test = (mw.read_images(folder, part=part) for part in ("train", "test"))
     train = train.take(np.arange(min(examples, len(train))))
     recipe = mw.Network(

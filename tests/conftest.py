@@ -1,12 +1,15 @@
-"""Shared fixtures: where the real data are, and one core for hypothesis' patience."""
+"""Shared fixtures: where the real data are, the command line in process, and one core for hypothesis' patience."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from matweave.threads import set_threads
 
 settings.register_profile("matweave", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("matweave")
@@ -21,3 +24,25 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data sets at {folder}: set MATWEAVE_DATA to their folder")
     return folder
+
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Runs the command line in this process: words to (exit code, stdout, stderr)."""
+    from matweave.app.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            main([str(word) for word in words])
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    yield run
+    set_threads(None)

@@ -16,7 +16,7 @@ SMALL = Network(
     learning_rate=0.1,
     weight_decay=5e-4,
     schedule="one_cycle",
-    epochs=20,
+    epochs=12,
     batch_size=128,
     augment="shift=0.1,rotate=10,scale=0.1",
 )

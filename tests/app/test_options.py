@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
-from matweave.app.options import comma, read
+import pytest
+
+from matweave.app.options import comma, read, refuse_idle
+from matweave.errors import ConfigError
 
 
 def test_comma_drops_blanks() -> None:
@@ -20,3 +24,17 @@ def test_read_tells_what_was_chosen(tmp_path: Path) -> None:
     assert len(log) == 2
     assert "2 interactions of 2 users with 2 items" in said[0]
     assert any("user_id" in line for line in said[1:])
+
+
+def test_options_that_mean_nothing_are_refused_only_where_they_were_given() -> None:
+    def given(*names: str) -> SimpleNamespace:
+        sources = {True: SimpleNamespace(name="COMMANDLINE"), False: SimpleNamespace(name="DEFAULT")}
+        return SimpleNamespace(get_parameter_source=lambda name: sources[name in names])
+
+    refuse_idle(given("k", "on_bad_rows"), net=False)
+    refuse_idle(given("part", "size"), net=True)
+    with pytest.raises(ConfigError, match="--k, --on-bad-rows are for recommenders, but this is a network"):
+        refuse_idle(given("k", "on_bad_rows"), net=True)
+    with pytest.raises(ConfigError, match="--part is for networks, but this is a recommender") as error:
+        refuse_idle(given("part"), net=False)
+    assert error.value.mend == "leave it out"

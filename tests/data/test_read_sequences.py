@@ -6,7 +6,8 @@ import gzip
 
 import pytest
 
-from matweave.data.read_sequences import parts_of, read_sequences
+from matweave.data.read_sequences import has_columns, parts_of, read_sequences, read_with_columns
+from matweave.data.sequence_columns import Asked
 from matweave.errors import ConfigError, DataError
 
 TS = "@classLabel true up down\n@data\n1,2,3:up\n4,5:down\n"
@@ -122,3 +123,44 @@ def test_parts_of_the_real_sets(real_data):
     assert parts_of(real_data / "japanese-vowels") == ("train", "test")
     assert parts_of(real_data / "mnist1d") == ("train", "test")
     assert parts_of(real_data / "names") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("label,t0,t1\n,1,2\nup,3,4\n", {}),
+        ("label,t0,t1\n?,1,2\nup,3,4\n", {"target": "label"}),
+        ("t0,t1\n1,2\n3,4\n", {"target": "label", "layout": "wide"}),
+        (",1,2\nup,3,4\n", {}),
+        ("1,2\n3,4\n", {"target": "-"}),
+        ("id,x,label\na,1,\na,2,up\nb,3,\nb,4,\n", {}),
+        ("id,x\na,1\na,2\nb,3\nb,4\n", {"target": "label", "id": "id"}),
+    ],
+    ids=["wide", "named", "absent", "headless", "headless bare", "long", "long bare"],
+)
+def test_a_target_that_is_not_to_be_read_is_no_step_and_may_be_anything(text, said, tmp_path):
+    (tmp_path / "w.csv").write_text(text)
+    found = read_sequences(tmp_path / "w.csv", targets=False, **said)
+    assert found.targets is None
+    assert [found.sequence(i)[:, 0].tolist() for i in range(2)] == [[1, 2], [3, 4]]
+
+
+def test_the_columns_that_were_chosen_are_given(tmp_path):
+    (tmp_path / "w.csv").write_text("label,t0,t1\n,1,2\nup,3,4\n")
+    _, columns = read_with_columns(tmp_path / "w.csv", Asked(), targets=False)
+    assert (columns.layout, columns.target, columns.header) == ("wide", "label", True)
+    (tmp_path / "w.ts").write_text(TS.replace("up\n", "?\n"))
+    found, columns = read_with_columns(tmp_path / "w.ts", Asked(), targets=False)
+    assert columns is None
+    assert found.targets is None
+    with pytest.raises(DataError, match="no class after the last colon"):
+        read_sequences(tmp_path / "w.ts")
+
+
+def test_a_text_file_has_columns_where_one_of_them_is_there(tmp_path):
+    (tmp_path / "a.txt").write_text("name\tkind\nAda\tx\n")
+    (tmp_path / "b.txt").write_text("Ada\nBo\n")
+    assert has_columns(tmp_path / "a.txt", text="name")
+    assert not has_columns(tmp_path / "b.txt", text="name")
+    put(tmp_path, X_TRAIN__ts=TS, X_TEST__ts=TS)
+    assert not has_columns(tmp_path, part="train")

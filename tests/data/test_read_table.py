@@ -131,3 +131,28 @@ def test_infinite_values_of_every_column_are_listed():
         refuse_infinite(Table(features=features), "here")
     assert error.value.what == "infinite values stand in 'a' (row 2), 'c' (row 1)"
     refuse_infinite(Table(features=features.select(["b", "d"])), "here")
+
+
+def test_the_columns_that_a_model_knows_are_read_and_the_others_told(read, tmp_path):
+    text = "b,far,code,label\n1,inf,007,x\n2,3,8,y\n"
+    known = dict(only=["code", "b", "gone"], text=["code", "gone"])
+    for table in (
+        read(text, **known),
+        read(text, target="label", **known),
+        read(text.replace("label", "kind"), target="kind", **known),
+    ):
+        assert table.features.to_pydict() == {"b": [1, 2], "code": ["007", "8"]}
+        assert table.targets.labels() == ["x", "y"]
+        assert table.report[0] == "columns that the model does not know are left out: 'far'"
+    bare = read(text, target="-", **known)
+    assert bare.targets is None
+    assert "'far', 'label'" in bare.report[0]
+    parquet.write_table(
+        pa.table({"code": [7, 8], "far": [np.inf, 0.0], "label": ["x", "y"]}), tmp_path / "t.parquet"
+    )
+    stored = read_table(tmp_path / "t.parquet", **known)
+    assert stored.features.to_pydict() == {"code": ["7", "8"]}
+
+
+def test_where_a_model_knows_no_column_all_are_read(read):
+    assert read("a,b,label\n1,2,x\n3,4,y\n", only=["c"]).features.column_names == ["a", "b"]

@@ -180,3 +180,15 @@ def test_japanese_vowels_as_its_card_says(real_data):
         wanted = np.array([c.split(",") for c in channels], np.float32).T
         np.testing.assert_array_equal(train.sequence(i), wanted)
         assert train.targets.labels()[i] == label
+
+
+def test_classes_that_are_not_to_be_read_may_be_anything_but_absent(tmp_path):
+    path = tmp_path / "w.ts"
+    path.write_text(HEADER + "1,2:3,4:?\n5,6:7,8:\n1,2:3,4:sideways\n")
+    found = read_ts(path, targets=False)
+    assert found.targets is None
+    assert found.sequence(1).tolist() == [[5, 7], [6, 8]]
+    assert "targets are not read" in found.report
+    path.write_text(HEADER + "1,2\n")
+    with pytest.raises(DataError, match="no class after the last colon: line 6"):
+        read_ts(path, targets=False)

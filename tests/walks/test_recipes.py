@@ -2,25 +2,98 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import runpy
+import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.py"))
+
+
+def found(pattern: str, least: float = 0.0) -> Callable[[str], None]:
+    """A check: the pattern is in what was printed, and its number, where it has one, is large enough."""
+
+    def check(out: str) -> None:
+        hit = re.search(pattern, out)
+        assert hit, out
+        assert not hit.groups() or float(hit[1]) >= least, out
+
+    return check
+
+
+def xor_is_solved(out: str) -> None:
+    found(r"^loss reached after [\d,]+ steps")(out)
+    assert re.findall(r"(\d) xor (\d) = (\d)", out) == [
+        tuple("000"),
+        tuple("011"),
+        tuple("101"),
+        tuple("110"),
+    ]
+
+
+def lines_agree(out: str) -> None:
+    off = [float(x) for x in re.findall(r"off by ([\d.e+-]+)", out)]
+    assert len(off) == 2
+    assert off[0] < 1e-6  # gradient descent
+    assert off[1] < 1e-2  # SGD
+
+
 SAYS = {
-    "compare_methods": "implicit_als",
-    "log_to_recommendations": "saved and loaded: ImplicitALS",
-    "ratings_by_three_solvers": "alternating least squares",
+    "compare_methods": found("implicit_als"),
+    "log_to_recommendations": found("saved and loaded: ImplicitALS"),
+    "ratings_by_three_solvers": found("alternating least squares"),
+    "xor": xor_is_solved,
+    "linear_regression": lines_agree,
+    "digits": found(r"accuracy +(0\.\d+|1\.0+)", 0.8),
+    "mnist": found(r"accuracy +(0\.\d+|1\.0+)", 0.8),
+    "names": found(r"accuracy +(0\.\d+|1\.0+)", 0.8),
 }
 
 
+def mnist(folder: Path) -> list[str]:
+    """Files as MNIST's, of bars that stand or lie."""
+    rng = np.random.default_rng(0)
+    for prefix, n in (("train", 320), ("t10k", 60)):
+        y = rng.integers(0, 2, n)
+        x = rng.integers(0, 40, (n, 28, 28))
+        for i, lying in enumerate(y):
+            at = int(rng.integers(8, 18))
+            x[(i, slice(at, at + 4)) if lying else (i, slice(None), slice(at, at + 4))] += 180
+        for name, values in (("images-idx3", x), ("labels-idx1", y)):
+            head = struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
+            file = folder / f"{prefix}-{name}-ubyte.gz"
+            file.write_bytes(gzip.compress(head + values.astype(np.uint8).tobytes(), 1))
+    return [str(folder), "3", "300"]
+
+
+def names(folder: Path) -> list[str]:
+    """Names of two languages that share no letter."""
+    rng = np.random.default_rng(0)
+    rows = ["language\tname"]
+    for i in range(160):
+        letters = ("ABCDEFG", "NOPQRST")[i % 2]
+        rows.append(f"{('Front', 'Back')[i % 2]}\t{''.join(rng.choice(list(letters), rng.integers(3, 8)))}")
+    (folder / "names.tsv").write_text("\n".join(rows) + "\n", encoding="utf8")
+    return [str(folder / "names.tsv"), "3"]
+
+
+ARGUMENTS = {"mnist": mnist, "names": names, "digits": lambda folder: ["2"]}
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
-def test_recipe_runs(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", [str(path)])
+def test_recipe_runs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ARGUMENTS.get(path.stem, lambda folder: [])(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path), *words])
     runpy.run_path(str(path), run_name="__main__")
-    assert SAYS[path.stem] in capsys.readouterr().out
+    SAYS[path.stem](capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)

@@ -16,7 +16,7 @@ from matweave.app.net_progress import training
 from matweave.app.progress import say
 from matweave.artifact import read_card, refuse_foreign, refuse_unwritable
 from matweave.data.targets import require_targets
-from matweave.errors import ArtifactError, ConfigError, MatweaveError
+from matweave.errors import ArtifactError, ConfigError, DataError, Diverged
 from matweave.evaluation.predictions import judge_classes, judge_values
 from matweave.evaluation.predictions_judged import ClassesJudged, ValuesJudged
 from matweave.nets.model import NetModel, load_net, prepared
@@ -69,6 +69,7 @@ def train(
     plan = recipe.plan(parts.train, parts.valid)
     if parts.test is not None:
         prepared(plan.preparation, parts.test)  # what does not fit is refused now, and not after training
+    lines = told(plan)
     mark = recipe.fingerprint(parts.train, parts.valid)
     store = Checkpoints(folder=out / "checkpoint", fingerprint=mark)
     state = _start(store, out, mark, resume)
@@ -77,7 +78,7 @@ def train(
         return TrainedNet(
             model=state, folder=out, parts=parts, judged=judge_part(state, parts.test), unfinished=False
         )
-    for line in told(plan):
+    for line in lines:
         tell(line)
     title = f"{plan.recipe.net or 'net'} (resumed at step {state.step:,})" if state else _title(plan)
     kept = False
@@ -96,7 +97,7 @@ def train(
                 store=keep,
                 resume=state,
             )
-    except MatweaveError:  # it would end so again
+    except (ConfigError, DataError, Diverged):  # it would end so again
         store.remove()
         with suppress(OSError):  # a model lies there
             out.rmdir()
@@ -119,10 +120,14 @@ def train(
 
 
 def told(plan: Plan) -> list[str]:
-    """What will be trained, how much memory it takes, and which rule moves which weights. Raises TooBig where it cannot fit."""
+    """What was learned of the inputs, what will be trained, how much memory it takes, and which rule moves which weights.
+
+    Raises TooBig where it cannot fit.
+    """
     learned = sum(p.numel() for p in plan.module.parameters() if p.requires_grad)
     lines = [
-        f"{_title(plan)}: {learned:,} parameters, {plan.batches.steps_per_epoch:,} steps an epoch of {plan.batches.batch_size}"
+        *getattr(plan.preparation, "report", ()),
+        f"{_title(plan)}: {learned:,} parameters, {plan.batches.steps_per_epoch:,} steps an epoch of {plan.batches.batch_size}",
     ]
     needed = estimate_memory(plan.trainer, plan.task, plan.batches, pieces=plan.recipe.accumulate)
     lines.append(f"memory: {needed}")

@@ -38,6 +38,8 @@ class Run:
     ) -> None:
         self.task, self.batches, self.optimizer = task, batches, optimizer
         self.watchers, self.store, self.epochs = tuple(watchers), store, epochs
+        self._all = tuple(enumerate(self.watchers))
+        self._each_step = tuple((i, w) for i, w in self._all if w.each_step)
         self.diverged = diverged  # the error for a step, from 1, whose loss is not finite
         self.steps = epochs * batches.steps_per_epoch
         self.window = 1 if device.type == "cpu" else _WINDOW
@@ -69,6 +71,9 @@ class Run:
 
     def saw(self, value: Tensor, examples: int) -> None:
         """Take in the loss of the step under way. Raises `diverged` of the first step whose loss was not finite."""
+        if self.window == 1:
+            self._take(self.step + 1, float(value), examples)
+            return
         self._pending.append((self.step + 1, value, examples))
         last = (self.step + 1) % self.batches.steps_per_epoch == 0
         if len(self._pending) >= self.window or last:
@@ -141,10 +146,13 @@ class Run:
         """Read the losses that were not read yet."""
         pending, self._pending = self._pending, []
         for (step, _, n), loss in zip(pending, _read([v for _, v, _ in pending]), strict=True):
-            if not math.isfinite(loss):
-                raise self.diverged(step)
-            self.loss_sum += loss * n
-            self.loss_count += n
+            self._take(step, loss, n)
+
+    def _take(self, step: int, loss: float, examples: int) -> None:
+        if not math.isfinite(loss):
+            raise self.diverged(step)
+        self.loss_sum += loss * examples
+        self.loss_count += examples
 
     def _refuse_other_epochs(self, resume: TrainState) -> None:
         each = self.batches.steps_per_epoch
@@ -176,7 +184,7 @@ class Run:
             self.best, self.best_epoch = arrays_of(self.task.module), len(self.history)
 
     def _ask(self, at: str) -> None:
-        asked = [(i, w) for i, w in enumerate(self.watchers) if at != "step" or w.each_step]
+        asked = self._each_step if at == "step" else self._all
         if not asked:
             return
         moment = Moment(
@@ -267,6 +275,4 @@ def _form(values: Tensor | np.ndarray) -> str:
 
 
 def _read(values: list[Tensor]) -> list[float]:
-    if len(values) == 1:
-        return [float(values[0])]
     return torch.stack([v.reshape(()) for v in values]).tolist() if values else []

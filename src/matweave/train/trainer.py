@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 from matweave.config import check, config, flag, integer, number, one_of, optional
@@ -128,9 +129,11 @@ class Trainer:
             )
             draws = child_seed(self.seed, "draws")
 
-            def loss_of(batch: Batch) -> Tensor:
+            def in_low_precision(batch: Batch) -> Tensor:
                 with autocast(device, dtype):
                     return task.loss(batch)
+
+            loss_of = task.loss if dtype is torch.float32 else in_low_precision
 
             def drawn(step: int) -> Batch:
                 """The batch of a step, from 0, with torch's generators where this step's draws begin."""
@@ -144,12 +147,15 @@ class Trainer:
             run = Run(task, batches, optimizer, watchers, store, self.epochs, device, diverged)
             run.begin(resume)
             task.module.train()
+            learned = [p for group in optimizer.param_groups for p in group["params"]]
+            measure = partial(self._measures, task, device, dtype)
             while run.stopped is None and run.step < run.steps:
                 batch = drawn(run.step)
-                optimizer.zero_grad(set_to_none=True)
+                for parameter in learned:  # zero_grad's profiling takes 20 microseconds a step
+                    parameter.grad = None
                 run.saw(rule(task, batch, loss_of), len(batch[0]))
                 optimizer.step()
-                run.advance(lambda: self._measures(task, device, dtype))
+                run.advance(measure)
                 if interrupted():
                     run.interrupt()
             return Trained(module=task.module, history=run.end())
