@@ -1,9 +1,13 @@
-"""The sides of training_loop.py, each run in a process of its own: python _training_sides.py WHO MODEL FILE EPOCHS SEED
+"""The sides of training_loop.py, each in a process of its own: python _training_sides.py WHO MODEL FILE EPOCHS SEED
 
-Threads are those of OMP_NUM_THREADS. FILE holds examples (x, y) and the first weights ("weights/NAME"), the same for all. Every side tells its seconds and its
-mean training loss of each epoch, as its users have it: ours and skorch by themselves, Lightning by `self.log`, the
-hand-written loops by hand. `hand` is the loop of the tutorials: default optimizer, `loss.item()` added up at every step;
-`hand_tuned` has the fused optimizer and reads the summed loss once an epoch; `hand_nhwc` is `hand` in channels-last memory.
+FILE holds the examples (x, y) and the first weights ("weights/NAME"); threads are those of OMP_NUM_THREADS. Every side tells
+its mean training loss of each epoch, as its users have it: ours and skorch by themselves, Lightning by `self.log`.
+
+    hand        the loop of the tutorials: default optimizer, `loss.item()` added up at every step, torch's own memory
+                layout (for images NCHW)
+    hand_nhwc   the same in channels-last memory
+    hand_tuned  the same as hand with the fused optimizer, the summed loss read once an epoch
+
 Only the side that runs is imported, so the peers' environment needs no matweave.
 """
 
@@ -87,7 +91,7 @@ def by_hand_nhwc(module: nn.Module, model: str, x: Tensor, y: Tensor, epochs: in
 
 
 def by_hand_tuned(module: nn.Module, model: str, x: Tensor, y: Tensor, epochs: int, clock: Clock) -> None:
-    """The loop with the fused optimizer, the loss read once an epoch; memory is torch's default."""
+    """The loop with the fused optimizer, the loss read once an epoch."""
     name, settings = RULES[model]
     optimizer = getattr(torch.optim, name)(module.parameters(), fused=True, **settings)
     loss_of = nn.CrossEntropyLoss()

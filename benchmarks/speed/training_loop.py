@@ -1,17 +1,19 @@
 """Our training loop beside a hand-written one, skorch 1.4.0 and Lightning 2.6.6: seconds an epoch, two threads.
 
-    python benchmarks/speed/training_loop.py [--peers DIR] [--rounds 5] [--epochs 4] [--models mlp,cnn] [--share 1.0]
+    python benchmarks/speed/training_loop.py [--peers DIR] [--rounds 5] [--epochs 4] [--models mlp,cnn]
 
-Two networks: an MLP 784-256-10 on 20,000 rows of 784 numbers, by Adam and by SGD with momentum, and our SmallCNN on
-10,000 images of 28 x 28, by Nesterov; batches of 128, in memory. All sides train the same network from the same weights on the
-same examples, planted classes with noise, the order anew in each round; a fifth of the labels is random, so that the loss
-does not go to zero. See
-_training_sides.py for what each side does. In each round the sides take turns, each in a process of its own (freed memory
-that one keeps would speed up the next), and the order turns with the round. An epoch is timed from its predecessor's end to its
-own; the first is left out. `epoch_seconds` is the median over rounds of the median epoch, a ratio the median over rounds
-of the ratio within the round. `--share` takes that share of the examples, to try it out; on a busy machine
-only --threads 1 and the ratios by CPU time say something, for two threads wait for each other at every product. The peers' environment is
-PEERS/loops (see ../README.md). One JSON line for each network and side, and one that holds the ratios against what must be reached.
+Two networks: an MLP 784-256-10 on 20,000 rows, by Adam and by SGD with momentum, and our SmallCNN on 10,000 images of
+28 x 28, by Nesterov; batches of 128, in memory. All sides train the same network from the same weights on the same
+examples, planted classes under noise, a fifth of the labels random so that the loss does not go to zero; the order is
+another one in each round. _training_sides.py says what each side does.
+
+In each round the sides take turns, each in a process of its own (memory that one keeps would speed up the next). An epoch
+is timed from the end of the one before it to its own; the first is left out. `epoch_seconds` is the median over rounds
+of the median epoch, a ratio the median over rounds of the ratio within the round. One JSON line for each network and
+side, then one of ratios against what must be reached. The peers' environment is PEERS/loops (see ../README.md).
+
+To try it out: --share 0.1 takes a tenth of the examples; on a busy machine only --threads 1 and the ratios by CPU time
+say something, for two threads wait for each other at every product.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from matweave.app.options import comma, read, refuse_idle
-from matweave.errors import ConfigError
+from matweave.app.options import comma, read, refuse_idle, refuse_undrawn
+from matweave.errors import ConfigError, MissingExtra
 
 
 def test_comma_drops_blanks() -> None:
@@ -38,3 +39,12 @@ def test_options_that_mean_nothing_are_refused_only_where_they_were_given() -> N
     with pytest.raises(ConfigError, match="--part is for networks, but this is a recommender") as error:
         refuse_idle(given("part"), net=False)
     assert error.value.mend == "leave it out"
+
+
+def test_a_report_that_could_not_be_drawn_is_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_undrawn(Path("r.html"))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    refuse_undrawn(None)
+    with pytest.raises(MissingExtra, match="needs matplotlib") as error:
+        refuse_undrawn(Path("r.html"))
+    assert error.value.mend == "pip install 'matweave[report]'"

@@ -51,7 +51,9 @@ CASES = {
         needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=1e-5,
     ),
     "explicit_als, cg, flat": Case(
-        recipe=ExplicitALS(rank=4, epochs=30, solver="cg", scale_by_count=False, regularization=2.0),
+        recipe=ExplicitALS(
+            rank=4, epochs=30, solver="cg", scale_by_count=False, regularization=2.0, tolerance=0.0
+        ),
         needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.005,
     ),
     "biased_mf, sgd": Case(

@@ -159,6 +159,19 @@ def test_from_any_checkpoint_to_the_same_bits(kind: str) -> None:
         assert [e.loss for e in again.history.epochs] == [e.loss for e in whole.history.epochs]
 
 
+def test_a_best_epoch_before_the_break_is_kept() -> None:
+    train, check = table(40, numbers=True), table(20, numbers=True, seed=4)
+    recipe = Network(
+        net="linear", optimizer="sgd", learning_rate=0.9, schedule="constant", epochs=4, batch_size=4
+    )
+    states: list[TrainState] = []
+    whole = recipe.fit(train, validation=check, watchers=[Every()], store=states.append)
+    assert whole.history.best_epoch == 1  # the rate is too large
+    again = recipe.fit(train, validation=check, resume=states[2])
+    assert again.history.best_epoch == 1
+    assert same_weights(whole, again)
+
+
 def test_a_watcher_is_heard() -> None:
     class Enough:
         each_step = False

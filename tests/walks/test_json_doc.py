@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 
 import matweave as mw
 from matweave.app.judging import evaluation_json
@@ -12,10 +17,18 @@ from matweave.app.judging import evaluation_json
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 
 
-def tables() -> list[list[str]]:
-    """The keys of each table of the page."""
-    blocks = re.split(r"\n\n", PAGE.read_text(encoding="utf8"))
-    return [re.findall(r"^\| `(\w+)` \|", block, re.M) for block in blocks if block.startswith("| key")]
+def tables(about: str = "") -> list[list[str]]:
+    """The keys of each table of a section of the page; the first section has no heading of its own."""
+    sections = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf8"), flags=re.M)
+    text = dict(zip(["", *sections[1::2]], sections[::2], strict=True))[about]
+    return [
+        re.findall(r"^\| `(\w+)` \|", block, re.M)
+        for block in text.split("\n\n")
+        if block.startswith("| key")
+    ]
+
+
+TRAIN, EVALUATE = "`train`", "`evaluate` of a network"
 
 
 def shape(value: object) -> object:
@@ -63,3 +76,66 @@ def test_the_example_is_such_an_object() -> None:
     for shown, there in zip(example["results"], real["results"], strict=True):
         assert list(shown) == inner
         assert {k: shape(v) for k, v in shown.items()} == {k: shape(v) for k, v in there.items()}
+
+
+@pytest.fixture
+def trained(cli, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Trains on a small table through the command line, and gives its JSON."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 60))
+    rows = [f"{x:.4f},{y:.4f},{2 * x - y:.4f},{'up' if x > y else 'down'}" for x, y in zip(a, b, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,label", *rows]) + "\n")
+
+    def run(*words: object) -> dict[str, Any]:
+        words = ("train", "table", tmp_path / "t.csv", "--out", tmp_path / "m", "--epochs", 2, *words)
+        code, out, err = cli(*words, "--json", "-", "-q")
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
+def test_the_page_lists_what_train_gives(trained: Callable[..., dict[str, Any]]) -> None:
+    whole, epoch = tables(TRAIN)
+    found = trained()
+    assert list(found) == whole
+    assert [list(e) for e in found["epochs"]] == [epoch] * 2
+    bare = trained("--valid", 0, "--test-share", 0)
+    assert (bare["measure"], bare["test"], bare["examples"]) == (
+        None,
+        None,
+        {"train": 60, "valid": None, "test": None},
+    )
+    assert bare["epochs"][0]["measures"] == {}
+
+
+def test_the_page_lists_what_evaluate_gives_of_a_network(
+    trained: Callable[..., dict[str, Any]], cli, tmp_path: Path
+) -> None:
+    every, classes, numbers = tables(EVALUATE)
+    text = PAGE.read_text(encoding="utf8")
+    for words, more in (((), classes), (("--target", "c"), numbers)):
+        part = trained(*words)["test"]
+        code, out, err = cli("evaluate", tmp_path / "m", tmp_path / "t.csv", "--json", "-", "-q")
+        assert code == 0, err
+        found = json.loads(out)
+        assert list(found) == [*every, *more]
+        assert list(found) == ["net", *part]
+        assert found["n"] == 60
+        for name in more:  # what each inner object holds is told in its row
+            row = re.search(rf"^\| `{name}` \|.*$", text, re.M)
+            assert row is not None
+            inner = found[name][0] if isinstance(found[name], list) and found[name] else found[name]
+            if isinstance(inner, dict):
+                assert set(inner) <= set(re.findall(r"`(\w+)`", row[0])), name
+
+
+def test_the_example_of_train_is_such_an_object(trained: Callable[..., dict[str, Any]]) -> None:
+    example = json.loads(re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf8"), re.S)[1])
+    real = trained()
+    assert list(example) == list(real)
+    assert {k: shape(v) for k, v in example.items()} == {k: shape(v) for k, v in real.items()}
+    assert list(example["epochs"][0]) == list(real["epochs"][0])
+    assert list(example["examples"]) == list(real["examples"])
+    for name in ("settings", "training", "test"):
+        assert set(example[name]) <= set(real[name])

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matweave.threads import set_threads
+
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.py"))
 
 
@@ -69,7 +71,7 @@ def mnist(folder: Path) -> list[str]:
             head = struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
             file = folder / f"{prefix}-{name}-ubyte.gz"
             file.write_bytes(gzip.compress(head + values.astype(np.uint8).tobytes(), 1))
-    return [str(folder), "3", "300"]
+    return [str(folder), "2", "300"]
 
 
 def names(folder: Path) -> list[str]:
@@ -90,9 +92,13 @@ ARGUMENTS = {"mnist": mnist, "names": names, "digits": lambda folder: ["2"]}
 def test_recipe_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    set_threads(1)  # other tests may run beside this one
     words = ARGUMENTS.get(path.stem, lambda folder: [])(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(path), *words])
-    runpy.run_path(str(path), run_name="__main__")
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    finally:
+        set_threads(None)
     SAYS[path.stem](capsys.readouterr().out)
 
 

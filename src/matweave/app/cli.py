@@ -148,6 +148,7 @@ def compare(
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
+    o.refuse_undrawn(report)
     recipes = recipes_of(o.comma(methods), settings or [], seed)
     columns = dict(
         user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows
@@ -209,6 +210,7 @@ def evaluate(
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
+    o.refuse_undrawn(report)
     net = holds_net(folder)
     o.refuse_idle(context, net=net)
     if net:

@@ -147,6 +147,7 @@ def train(
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
+    o.refuse_undrawn(report)
     artifact.refuse_foreign(out)
     artifact.refuse_unwritable(out, folder=True)
     if report is not None and test is None and test_share == 0:
@@ -238,6 +239,7 @@ def predict(
 ) -> None:
     """Predict with a trained network; columns are read as in training unless said otherwise."""
     from matweave.app import net_later, net_verbs
+    from matweave.app.net_data import named
     from matweave.app.tables import print_table
     from matweave.app.verbs import refuse_ending, write_table
 
@@ -248,7 +250,8 @@ def predict(
     said = dict(target=target, id=id, time=time, text=text, layout=layout, channels=channels, size=size)
     tell = None if quiet else say
     data = net_later.read_later(model, reading, path, part=part, targets=False, say=tell, **said)
-    table = net_verbs.predict(model, data, every_class=every_class)
+    with named(str(path)):
+        table = net_verbs.predict(model, data, every_class=every_class)
     if out is not None:
         write_table(table, out)
         say(f"{table.num_rows:,} rows: {out}")
@@ -268,10 +271,12 @@ def evaluate_net(
 ) -> None:
     """`matweave evaluate` where the folder holds a network; `said`: of the reading of the data, None for as in training."""
     from matweave.app import net_later, net_report, net_tables, net_verbs
+    from matweave.app.net_data import named
 
     model, reading = net_verbs.load_with_reading(folder)
     data = net_later.read_later(model, reading, path, part=part, say=None if quiet else say, **said)
-    judged = net_verbs.judge(model, data, seed=seed, where=str(path))
+    with named(str(path)):
+        judged = net_verbs.judge(model, data, seed=seed)
     if report is not None:
         net_report.write(report, model, judged, data)
     net_tables.show_judged(judged, model, json_to=json_to, report=report)

@@ -6,7 +6,8 @@ later file may look different: a few whole numbers look like classes, sequences 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -159,6 +160,23 @@ def targets_like(targets: Targets, classes: tuple[str, ...] | None, where: str) 
             mend="give the numbers to judge by; --target says their column",
         )
     return Targets.of_values(np.array([float(name) for name in targets.classes])[targets.values], where=where)
+
+
+@contextmanager
+def named(where: str) -> Iterator[None]:
+    """Errors of data in the block are told of `where`: what finds them knows the data, but not where they are from.
+
+    >>> with named("new.csv"):
+    ...     raise DataError("column 'b' is missing", where="a table", mend="give it")
+    Traceback (most recent call last):
+    matweave.errors.DataError: column 'b' is missing
+      where: new.csv
+      mend:  give it
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(error.what, where=where, mend=error.mend) from error
 
 
 def tell(found: Data, path: Path, say: Say) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matweave.app.net_data import Data, Reading, Say, targets_like, tell
+from matweave.app.net_data import Data, Reading, Say, named, targets_like, tell
 from matweave.data.sequences import SequencePreparation, Sequences
 from matweave.data.table_preparation import TablePreparation
 from matweave.data.tables import Table
@@ -49,8 +49,9 @@ def read_later(
             _refuse_no_labels(reading.read(path, part=part), model, path)
     tell(found, path, say)
     if say is not None:
-        for line in _unseen(model, found):
-            say(f"  {line}")
+        with named(str(path)):
+            for line in _unseen(model, found):
+                say(f"  {line}")
     return found
 
 

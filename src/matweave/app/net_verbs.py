@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 import pyarrow as pa
 
-from matweave.app.net_data import Data, Reading, reading_of, targets_like
+from matweave.app.net_data import Data, Reading, named, reading_of, targets_like
 from matweave.app.net_parts import Parts
 from matweave.app.net_progress import training
 from matweave.app.progress import say
@@ -68,7 +68,8 @@ def train(
         recipe = _with_rate(recipe, parts, tell)
     plan = recipe.plan(parts.train, parts.valid)
     if parts.test is not None:
-        prepared(plan.preparation, parts.test)  # what does not fit is refused now, and not after training
+        with named("the test part"):  # what does not fit is refused now, and not after training
+            prepared(plan.preparation, parts.test)
     lines = told(plan)
     mark = recipe.fingerprint(parts.train, parts.valid)
     store = Checkpoints(folder=out / "checkpoint", fingerprint=mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from matweave import artifact
 from matweave.data.interactions import Interactions
 from matweave.data.read import read_interactions
-from matweave.errors import ConfigError
+from matweave.errors import ConfigError, missing_extra
 
 User = Annotated[str | None, typer.Option("--user", help="Column of user ids (found by name if not given).")]
 Item = Annotated[str | None, typer.Option("--item", help="Column of item ids.")]
@@ -83,6 +84,12 @@ def refuse_unwritable(*paths: Path | str | None) -> None:
     for path in paths:
         if path is not None and str(path) != "-":
             artifact.refuse_unwritable(path)
+
+
+def refuse_undrawn(report: Path | None) -> None:
+    """Refuse a report where what draws it is not installed, before the work that it reports."""
+    if report is not None and find_spec("matplotlib") is None:
+        raise missing_extra("report", "matplotlib", "the HTML report")
 
 
 _RANKS = (

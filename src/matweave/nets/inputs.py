@@ -7,7 +7,7 @@
 | sequence | (channels,) | float (n, T, channels) and lengths int64 (n,), padding at the end |
 | tokens | (codes,) | int64 (n, T) of codes 0..codes - 1, where 0 is padding, and lengths int64 (n,) |
 
-The size of tokens counts the padding's code. T is the longest of the batch, or more: no result depends on it.
+The size of tokens counts the padding's code. T is the longest of the batch, or more: in evaluation no result depends on it.
 """
 
 from __future__ import annotations

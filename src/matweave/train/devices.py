@@ -8,8 +8,8 @@ NCHW max pooling was seen to take twenty times as long.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from matweave.deep import Tensor, nn, torch
 from matweave.errors import ConfigError, nearest
@@ -70,6 +70,19 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
     """A block whose products and convolutions run in `dtype`; nothing for float32."""
     return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+@contextmanager
+def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
+    """The module's forward compiled inside the block. `Module.compile` does nothing for nn.Sequential, whose frames it skips."""
+    if not wanted:
+        yield
+        return
+    module.forward = torch.compile(module.forward)
+    try:
+        yield
+    finally:
+        del module.forward  # the class's own again
 
 
 def place(module: nn.Module, device: torch.device) -> nn.Module:

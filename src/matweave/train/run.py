@@ -112,6 +112,7 @@ class Run:
     def end(self) -> TrainHistory:
         """Load the best weights, and say how it went."""
         self._settle()
+        self._refuse_spoilt()
         if self.best:
             load_arrays(self.task.module, self.best)
         self.task.module.eval()
@@ -153,6 +154,16 @@ class Run:
             raise self.diverged(step)
         self.loss_sum += loss * examples
         self.loss_count += examples
+
+    def _refuse_spoilt(self) -> None:
+        """The last step's outcome is seen by no loss: weights that are not finite are no result."""
+        for name, weight in self.task.module.named_parameters():
+            if not self.best and not bool(torch.isfinite(weight).all()):
+                raise Diverged(
+                    f"after step {self.step:,} the weights {name} are no longer finite",
+                    where="training",
+                    mend="lower learning_rate, or clip the gradient",
+                )
 
     def _refuse_other_epochs(self, resume: TrainState) -> None:
         each = self.batches.steps_per_epoch

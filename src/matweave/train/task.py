@@ -49,7 +49,7 @@ class Supervised(Task):
 
     loss: see `losses.make_loss`. validation: tensors as a batch holds them, kept whole on the loop's device; measures
     says what is told of the outputs on them. measure: the one that tells the best epoch. Outputs are made in
-    pieces of `piece` examples, so that a large validation part needs no more memory than training. Raises ConfigError
+    pieces of `piece` examples (None: about four million numbers of input), so that memory does not grow with the part. Raises ConfigError
     for validation without measures, measures without validation, or a measure without both.
 
     >>> from matweave.train.losses import make_loss
@@ -67,7 +67,7 @@ class Supervised(Task):
         measures: Measures | None = None,
         measure: str = "",
         higher_is_better: bool = False,
-        piece: int = 1024,
+        piece: int | None = None,
     ) -> None:
         self.module, self.loss_of = module, loss
         self.validation = None if validation is None else tuple(validation)
@@ -100,8 +100,9 @@ class Supervised(Task):
             self.validation = tuple(tensor.to(device) for tensor in self.validation)
 
 
-def outputs_of(module: nn.Module, inputs: Sequence[Tensor], *, piece: int = 1024) -> Tensor:
-    """Outputs (n, ...) of a module for inputs (n, ...), made without gradients in pieces of `piece` examples.
+def outputs_of(module: nn.Module, inputs: Sequence[Tensor], *, piece: int | None = None) -> Tensor:
+    """Outputs (n, ...) of a module for inputs (n, ...), made without gradients in pieces of `piece` examples; None: as many as
+    hold about four million numbers, at most 1,024.
 
     float32 where the module, by autocast, gives less. The module is taken in the mode, eval or train, that it is in.
 
@@ -110,6 +111,12 @@ def outputs_of(module: nn.Module, inputs: Sequence[Tensor], *, piece: int = 1024
     """
     n = len(inputs[0])
     with torch.no_grad():  # not inference_mode: what a module keeps between calls must serve training too
-        made = [module(*(tensor[at : at + piece] for tensor in inputs)) for at in range(0, max(n, 1), piece)]
+        size = piece or _piece(inputs)
+        made = [module(*(tensor[at : at + size] for tensor in inputs)) for at in range(0, max(n, 1), size)]
         whole = torch.cat(made)
         return whole.to(torch.promote_types(whole.dtype, torch.float32))
+
+
+def _piece(inputs: Sequence[Tensor]) -> int:
+    numbers = sum(tensor[:1].numel() for tensor in inputs)
+    return max(1, min(1024, (1 << 22) // max(1, numbers)))

@@ -22,7 +22,7 @@ from matweave.randomness import child_seed, stepped
 from matweave.train.allocator import kept_memory
 from matweave.train.batches import Batches
 from matweave.train.checkpoints import TrainState
-from matweave.train.devices import PRECISIONS, autocast, place, precision_of, resolve_device, work_of
+from matweave.train.devices import PRECISIONS, autocast, compiled, place, precision_of, resolve_device, work_of
 from matweave.train.guard import not_finite
 from matweave.train.history import TrainHistory
 from matweave.train.optimizers import OPTIMIZERS, make_optimizer
@@ -114,12 +114,11 @@ class Trainer:
             kept_memory(),
             seeded(self.seed, "training"),
             polite_interrupt() as interrupted,
+            compiled(task.module, self.compile),
         ):
             place(task.module, device)
             task.to(device)
             batches.to(device)
-            if self.compile:
-                task.module.compile()
             optimizer = make_optimizer(
                 self.optimizer,
                 task.module,
