@@ -3,7 +3,7 @@
     from matweave.deep import Tensor, functional, nn, torch
 
 Torch draws from one generator for the whole process; `seeded` gives a block draws of its own and puts the
-generator back, so that nothing here disturbs, or is disturbed by, the caller's random numbers.
+generators of the CPU and of CUDA cards in use back, so that the caller's draws go on as before.
 """
 
 from __future__ import annotations

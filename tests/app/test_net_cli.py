@@ -99,7 +99,7 @@ def test_evaluate_gives_what_the_verb_found(cli, plant_net: TrainedNet, files: P
     ("words", "said"),
     [
         (("-k", 5), "--k is for recommenders"),
-        (("--time", "x"), "--time is for recommenders"),
+        (("--time", "x"), "time means nothing for a table"),
         (("--metrics", "ndcg@10", "--on-bad-rows", "drop"), "--metrics, --on-bad-rows are for recommenders"),
     ],
 )

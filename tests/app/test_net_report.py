@@ -60,7 +60,7 @@ def test_the_hardest_come_first_with_truth_and_answer(plant_net: TrainedNet) -> 
     np.testing.assert_allclose([h.probability for h in hard], p[order].max(axis=1))
     assert hard[0].kind == "row"
     assert set(hard[0].content) == {"height", "width", "colour"}  # pyright: ignore[reportArgumentType]
-    assert hard[0].name == f"row {order[0] + 1} of the test part"
+    assert hard[0].name == test.named([int(order[0])])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,3 +258,22 @@ def test_a_preparation_comes_back_from_its_folder(tmp_path, train):
     )
     with pytest.raises(ArtifactError):
         artifact.load(tmp_path, {})
+
+
+def test_the_alphabet_learned_is_that_of_the_part_alone() -> None:
+    texts = ["aa", "ab", "bz", "zq"]
+    whole = Sequences.of(texts)
+    part, alone = (SequencePreparation.fit(s) for s in (whole.take([0, 1]), Sequences.of(texts[:2])))
+    assert part.alphabet == alone.alphabet == ("a", "b")
+    assert part.unseen(whole) == {"q": 1, "z": 2}
+    np.testing.assert_array_equal(part.apply(whole)[0], alone.apply(whole)[0])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [pd.Series([0.5, 0.7]), pa.array([0.5, 0.7]), [np.float32(0.5), np.float32(0.7)], np.array([0.5, 0.7])],
+)
+def test_floats_in_any_container_are_numbers(y) -> None:
+    targets = Sequences.of(np.zeros((2, 3)), y).targets
+    assert targets is not None
+    assert targets.classes is None

@@ -191,6 +191,9 @@ def evaluate(
     seed: o.Seed = 0,
     threads: o.Threads = None,
     target: n.Target = None,
+    id: n.Id = None,
+    text: n.Text = None,
+    layout: n.Layout = None,
     part: n.Part = None,
     labels: n.Labels = None,
     channels: n.Channels = None,
@@ -201,8 +204,8 @@ def evaluate(
 ) -> None:
     """Judge a saved model on data it has not seen; a recommender's own training items are left out of its lists.
 
-    A network is judged on images, sequences or a table, read as in training but for what is said: --target, --part,
-    --labels, --channels, --size and --report are its.
+    A network is judged on images, sequences or a table, read as in training but for what is said: --target, --id,
+    --text, --layout, --part, --labels, --channels, --size and --report are its, and --time is of both.
     """
     from matweave.app import judging
     from matweave.factor.storage import load
@@ -214,7 +217,8 @@ def evaluate(
     net = holds_net(folder)
     o.refuse_idle(context, net=net)
     if net:
-        said = dict(target=target, labels=labels, channels=channels, size=size)
+        said = dict(target=target, id=id, time=time, text=text, layout=layout)
+        said |= dict(labels=labels, channels=channels, size=size)
         net_cli.evaluate_net(
             folder, log, part=part, said=said, seed=seed, json_to=json_to, report=report, quiet=quiet
         )

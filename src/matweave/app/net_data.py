@@ -55,7 +55,7 @@ class Reading:
         idle = [
             f"{f.name} means nothing for {_a(self.kind)}"
             for f in fields(self)
-            if f.name != "kind" and getattr(self, f.name) and f.name not in _TAKES[self.kind]
+            if f.name != "kind" and _given(getattr(self, f.name)) and f.name not in _TAKES[self.kind]
         ]
         if idle:
             raise ConfigError(
@@ -69,7 +69,7 @@ class Reading:
         return {
             f.name: list(v) if isinstance(v := getattr(self, f.name), tuple) else v
             for f in fields(self)
-            if getattr(self, f.name)
+            if _given(getattr(self, f.name))
         }
 
     def parts(self, path: Path) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ class Reading:
             kept = replace(self, layout=None, time=None)
         else:
             kept = replace(self, text=None) if said.get("layout") or said.get("time") else self
-        return replace(kept, **{name: value for name, value in said.items() if value})
+        return replace(kept, **{name: value for name, value in said.items() if _given(value)})
 
     def read_known(self, path: Path, part: str | None, columns: Sequence[str], text: Sequence[str]) -> Table:
         """The columns of a table that are known, `text` of them as text; others are left out, and missing ones not there."""
@@ -201,3 +201,8 @@ def _settled(columns: Chosen) -> dict[str, str | None]:
 
 def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _given(value: object) -> bool:
+    """Whether an option was said; an empty text or a zero was, and the reader refuses it."""
+    return value is not None and value != ()

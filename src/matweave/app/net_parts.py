@@ -69,6 +69,9 @@ def divide(
         return replace(found, targets=targets_like(given, targets.classes, str(at)))
 
     report: list[str] = []
+    for name, idle in (("test", test is not None or test_share is not None), ("valid", not valid)):
+        if name in own and idle:
+            report.append(f"the source's own {name} part is not used")
     held = check = None
     if test is not None:
         part = "test" if "test" in reading.parts(test) else None
@@ -85,6 +88,8 @@ def divide(
         found = _held_out(whole, valid, seed, "valid")
         whole, check = found.train, found.test
         report += found.report
+    if not any("drawn" in line for line in report) and targets.classes is not None:
+        report += [f"train: {line}" for line in targets.balance()[:20]]
     if tell is not None:
         for line in report:
             tell(line)

@@ -10,6 +10,7 @@ from matweave.app.net_data import Data
 from matweave.app.net_verbs import Judged, Parts
 from matweave.data.images import Images
 from matweave.data.sequences import Sequences
+from matweave.data.tables import Table
 from matweave.data.targets import require_targets
 from matweave.deep import seeded, torch
 from matweave.evaluation.net_report import write_net_report
@@ -71,7 +72,7 @@ def hard_examples(model: NetModel, judged: Judged, test: Data) -> list[HardExamp
         p = model.probabilities(few)
         predicted = [model.classes[code] for code in p.argmax(axis=1)]
         truth, sure = targets.labels(), p.max(axis=1)
-    names = getattr(few, "names", None) or [f"row {int(i) + 1} of the test part" for i in at]
+    names = [few.named([i]) for i in range(len(at))] if isinstance(few, Table) else few.names
     return [
         HardExample(
             **_form(few, i), truth=truth[i], predicted=predicted[i], probability=float(sure[i]), name=names[i]

@@ -14,7 +14,7 @@ from matweave.app.net_data import Data, Reading, named, reading_of, targets_like
 from matweave.app.net_parts import Parts
 from matweave.app.net_progress import training
 from matweave.app.progress import say
-from matweave.artifact import read_card, refuse_foreign, refuse_unwritable
+from matweave.artifact import CARD, read_card, refuse_foreign, refuse_unwritable
 from matweave.data.targets import require_targets
 from matweave.errors import ArtifactError, ConfigError, DataError, Diverged
 from matweave.evaluation.predictions import judge_classes, judge_values
@@ -69,7 +69,10 @@ def train(
     plan = recipe.plan(parts.train, parts.valid)
     if parts.test is not None:
         with named("the test part"):  # what does not fit is refused now, and not after training
-            prepared(plan.preparation, parts.test)
+            plan.try_on(prepared(plan.preparation, parts.test))
+    if parts.valid is not None:
+        with named("the validation part"):
+            plan.try_on(prepared(plan.preparation, parts.valid))
     lines = told(plan)
     mark = recipe.fingerprint(parts.train, parts.valid)
     store = Checkpoints(folder=out / "checkpoint", fingerprint=mark)
@@ -108,6 +111,8 @@ def train(
             say(f"stopped at once; add --resume to go on from the checkpoint in {out}")
         raise
     unfinished = model.history.stopped == "interrupted"
+    if unfinished and not model.history.epochs and (out / CARD).exists():
+        raise KeyboardInterrupt  # not one whole epoch: the model that is there already stays
     model.save(out, notes={"fingerprint": mark, "reading": parts.reading.chosen()})
     if not unfinished:
         store.remove()

@@ -100,11 +100,10 @@ _RANKS = (
     "user",
     "item",
     "value",
-    "time",
     "duplicates",
     "on_bad_rows",
 )
-_JUDGES = ("target", "part", "labels", "channels", "size", "report")
+_JUDGES = ("target", "id", "text", "layout", "part", "labels", "channels", "size", "report")
 """Options of `evaluate` for recommenders alone, and for networks alone."""
 
 

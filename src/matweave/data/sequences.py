@@ -19,6 +19,7 @@ from typing import Any, final
 
 import numpy as np
 
+from matweave.data.labels import as_list
 from matweave.data.places import SHOWN
 from matweave.data.ragged import chosen, code_points, content_digests, padded, taken
 from matweave.data.sequence_arrays import joined
@@ -210,10 +211,17 @@ class SequencePreparation:
 
     @classmethod
     def fit(cls, sequences: Sequences) -> SequencePreparation:
-        """Learn from training data. Raises DataError where there is no sequence, or a spread is beyond float32."""
+        """Learn from training data. Raises DataError where there is no sequence.
+
+        The alphabet is that of these sequences: a part that was taken of others keeps theirs, but did not see it.
+        """
         if not len(sequences):
             raise _refused("there are no sequences to learn from", "give at least one")
         mean = std = np.zeros(0, np.float32)
+        alphabet = sequences.alphabet
+        if alphabet is not None:
+            used = np.unique(sequences.steps)
+            alphabet = tuple(alphabet[code - 1] for code in used[used > 0].tolist())
         if sequences.alphabet is None:
             steps = sequences.steps.astype(np.float64)
             mean, std = steps.mean(axis=0).astype(np.float32), steps.std(axis=0).astype(np.float32)
@@ -224,7 +232,7 @@ class SequencePreparation:
             mean=mean,
             std=std,
             channels=sequences.channels,
-            alphabet=sequences.alphabet,
+            alphabet=alphabet,
             max_length=int(sequences.lengths.max()),
         )
 
@@ -284,8 +292,11 @@ class SequencePreparation:
 
 
 def _targets(y: Any) -> Targets:
-    floats = isinstance(y, np.ndarray) and y.dtype.kind == "f"
-    floats = floats or (isinstance(y, (list, tuple)) and any(isinstance(v, float) for v in y))
+    items = y if isinstance(y, np.ndarray) and y.dtype.kind != "O" else as_list(y)
+    if isinstance(items, np.ndarray):
+        floats = items.dtype.kind == "f"
+    else:
+        floats = any(isinstance(v, (float, np.floating)) for v in items)
     return Targets.of_values(y) if floats else Targets.of_labels(y)
 
 

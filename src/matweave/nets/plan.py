@@ -9,7 +9,7 @@ import numpy as np
 from matweave.config import settings_of
 from matweave.data.table_columns import moments
 from matweave.data.targets import Targets, require_targets
-from matweave.deep import Tensor, seeded, torch
+from matweave.deep import Tensor, nn, seeded, torch
 from matweave.errors import ConfigError, DataError, Diverged
 from matweave.metrics.classification import accuracy, log_loss
 from matweave.metrics.regression import r2, rmse
@@ -20,7 +20,7 @@ from matweave.train.batches import InMemory
 from matweave.train.history import TrainHistory
 from matweave.train.losses import balanced_weights, make_loss
 from matweave.train.optimizers import OPTIMIZERS
-from matweave.train.task import Supervised
+from matweave.train.task import Supervised, outputs_of
 from matweave.train.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Plan:
             seed=recipe.seed,
             augmentation=self._augmentation(),
         )
+        self._refuse_what_cannot_run()
         self.task = self._task(validation)
         self.trainer = Trainer(
             optimizer=recipe.optimizer,
@@ -90,10 +91,49 @@ class Plan:
             classes=self.targets.classes,
             center=self.center,
             scale=self.scale,
-            training={**settings_of(self.recipe), "batch_size": self.batches.batch_size},
+            training={
+                **settings_of(self.recipe),
+                "batch_size": self.batches.batch_size,
+                "learning_rate": self.learning_rate,
+            },
             history=history,
             notes=tuple(getattr(self.preparation, "report", ())),
         )
+
+    @property
+    def learning_rate(self) -> float:
+        """The base rate: what was set, or the optimizer's own."""
+        rate = self.recipe.learning_rate
+        return OPTIMIZERS[self.recipe.optimizer].learning_rate if rate is None else rate
+
+    def try_on(self, inputs: tuple[np.ndarray, ...]) -> None:
+        """Run the network, untrained, on the longest example of prepared inputs: what it cannot take is refused now."""
+        longest = int(inputs[1].argmax()) if len(inputs) > 1 else 0
+        self.module.eval()
+        outputs_of(self.module, [torch.from_numpy(array[longest : longest + 1]) for array in inputs])
+        self.module.train()
+
+    def _refuse_what_cannot_run(self) -> None:
+        """Raise ConfigError for what would fail at the first step, so that a door can tell before it changes anything."""
+        each = self.batches.batch_size // self.recipe.accumulate
+        norms = nn.modules.batchnorm._BatchNorm
+        problems = []
+        if each < 2 and any(isinstance(part, norms) for part in self.module.modules()):
+            problems.append(
+                "batch normalization cannot train on one example at a time: give a batch_size of 2 or more for "
+                "each piece of accumulate, or another norm"
+            )
+        if OPTIMIZERS[self.recipe.optimizer].full_batch and self.batches.steps_per_epoch != 1:
+            problems.append(
+                f"{self.recipe.optimizer} takes one step on all examples: leave batch_size out, or take sgd"
+            )
+        if getattr(self.spec, "output", "") == "steps":
+            problems.append(
+                "output='steps' answers every step, but each sequence has one target: use last, mean, max or "
+                "attention (steps are trained by Trainer and Supervised)"
+            )
+        if problems:
+            raise ConfigError("\n".join(problems), where="Network.fit", mend="change what is named")
 
     def _refuse_misfits(self) -> None:
         r, numbers = self.recipe, self.targets.classes is None
@@ -153,6 +193,13 @@ class Plan:
                     mend="give validation, or leave them out",
                 )
             return Supervised(self.module, loss)
+        if KINDS.get(type(validation)) != self.kind or not len(validation):
+            given = KINDS.get(type(validation), type(validation).__name__)
+            raise DataError(
+                f"the training data are {self.kind} data, the validation data {len(validation)} examples of {given}",
+                where="validation data",
+                mend="give at least one example of the same kind",
+            )
         targets = require_targets(validation, "validation data")
         if classes is not None:
             targets = targets.with_classes(classes, where="validation data")

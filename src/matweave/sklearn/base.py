@@ -2,8 +2,8 @@
 
 Contract    `__init__` keeps its parameters as they are given and nothing else; `fit` checks them, by the recipe that they make,
             and returns the estimator; what is learned ends in an underscore. So clone, Pipeline and searches work.
-Saved       as the model is (artifact.py: numbers and names), with parameters and classes as notes in its card; `matweave.load`
-            reads the model alone, `matweave.sklearn.load` the estimator. Python's own pickling of an estimator works too,
+Saved       as the model is (artifact.py: numbers and names), with parameters and classes as notes in its card;
+            `matweave.sklearn.load` reads the estimator, `matweave.load` the model alone (of networks and recommenders). Python's own pickling of an estimator works too,
             since searches with several processes need it, but nothing here writes or reads it.
 Checked by  scikit-learn's own `parametrize_with_checks` (tests/sklearn/test_tabular.py, test_linear.py), and saved twins.
 """
@@ -82,7 +82,7 @@ class Estimator(BaseEstimator, ABC):
             raise ArtifactError(
                 f"{folder} holds no {cls.__name__} of this version ({error})",
                 where=str(folder),
-                mend="load the model alone with matweave.load, or fit and save again",
+                mend="fit and save again; of a network or recommender matweave.load reads the model alone",
             ) from error
         for name, value in fitted.items():
             setattr(made, name, value)

@@ -5,7 +5,7 @@ Parameters of all of them (those of `matweave.nets.network.Network`, by the same
     optimizer, learning_rate, weight_decay, momentum, schedule, warmup, epochs, batch_size, clip, precision
     valid       share of the training examples that judges the epochs, 0 for none: the weights of the best one are kept
     patience    epochs without a new best until it stops; judge: by what measure. Both need `valid`
-    device      auto, cpu, cuda, cuda:1, mps; in training and in prediction
+    device      auto, cpu, cuda, cuda:1, mps; in training and in prediction (MLPs predict on the CPU)
     seed        an integer >= 0: equal seeds give equal models
 
 Fitted: `model_` (the frozen `NetModel`), `history_` (its `TrainHistory`), and `classes_` of classifiers.

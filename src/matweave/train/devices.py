@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from matweave.deep import Tensor, nn, torch
-from matweave.errors import ConfigError, nearest
+from matweave.errors import ConfigError, TooBig, nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -73,6 +73,19 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 @contextmanager
+def told_when_full() -> Iterator[None]:
+    """An accelerator that runs out of memory inside the block is an error with its mend."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TooBig(
+            str(error).splitlines()[0],
+            where="training",
+            mend="lower batch_size, or take a batch in pieces (accumulate)",
+        ) from error
+
+
+@contextmanager
 def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
     """The module's forward compiled inside the block. `Module.compile` does nothing for nn.Sequential, whose frames it skips."""
     if not wanted:
@@ -81,6 +94,14 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
     module.forward = torch.compile(module.forward)
     try:
         yield
+    except Exception as error:
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise ConfigError(
+                f"torch.compile failed: {error}".splitlines()[0],
+                where="compile",
+                mend="leave compile out, or install a C++ compiler",
+            ) from error
+        raise
     finally:
         del module.forward  # the class's own again
 

@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 
 from matweave.deep import Tensor, nn, torch
-from matweave.errors import ArtifactError, ConfigError, DataError
+from matweave.errors import ArtifactError, ConfigError, DataError, Diverged
 from matweave.train.batches import Batches
 from matweave.train.checkpoints import Arrays, TrainState
 from matweave.train.history import Epoch, TrainHistory

@@ -4,7 +4,8 @@ A step: the batch of (epoch, place), the gradient by the rule handed in, the opt
 epoch: the task's measures on validation data, and the best weights are kept. Everything random is a function of
 seed and step, so a run resumed from any checkpoint ends with the bits of an unbroken one on the same machine with the
 same number of threads (torch splits sums by threads, so another number may change the last bits; some of its CUDA kernels
-add in no fixed order, so there bits are equal only as far as they allow).
+add in no fixed order, and cuDNN keeps a dropout state of its own for stacked recurrent layers, so there bits are equal
+only as far as they allow).
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from matweave.randomness import child_seed, stepped
 from matweave.train.allocator import kept_memory
 from matweave.train.batches import Batches
 from matweave.train.checkpoints import TrainState
-from matweave.train.devices import PRECISIONS, autocast, compiled, place, precision_of, resolve_device, work_of
+from matweave.train.devices import (
+    PRECISIONS,
+    autocast,
+    compiled,
+    place,
+    precision_of,
+    resolve_device,
+    told_when_full,
+    work_of,
+)
 from matweave.train.guard import not_finite
 from matweave.train.history import TrainHistory
 from matweave.train.optimizers import OPTIMIZERS, make_optimizer
@@ -114,6 +124,7 @@ class Trainer:
             kept_memory(),
             seeded(self.seed, "training"),
             polite_interrupt() as interrupted,
+            told_when_full(),
             compiled(task.module, self.compile),
         ):
             place(task.module, device)
