@@ -2,7 +2,7 @@
 
     python recipes/digits.py [epochs]
 
-Needs scikit-learn for its 1,797 bundled images; with 20 epochs about 99 % are right.
+Needs scikit-learn for its 1,797 bundled images.
 """
 
 from __future__ import annotations

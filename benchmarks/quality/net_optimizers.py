@@ -28,7 +28,7 @@ RATES = {
     "muon": (3e-3, 1e-2, 3e-2),
     "soap": (1e-3, 3e-3, 1e-2),
 }
-CHOSEN = {"adam": 3e-3, "muon": 1e-2, "soap": 3e-3}
+CHOSEN = {"adam": 3e-3, "muon": 3e-3, "soap": 3e-3}
 
 
 @final

@@ -181,3 +181,16 @@ def test_data_without_labels_are_named_by_their_file(files: Path) -> None:
 def test_a_test_file_and_a_test_share_are_one_too_many(files: Path) -> None:
     with pytest.raises(ConfigError, match="both given"):
         divided(TABLE, files / "plants.csv", test=files / "plants.csv", test_share=0.1)
+
+
+def test_a_part_of_the_source_that_is_not_used_is_told(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        rows = "".join(
+            f"{'ab'[i % 2]},{i},{i + 1},{part == 'test'!s}\n".replace("True", "1").replace("False", "0")
+            for i in range(20)
+        )
+        (tmp_path / f"{part}.csv").write_text("label,v0,v1,v2\n" + rows)
+    reading = Reading(kind="sequence")
+    own, drawn = (divided(reading, tmp_path, **said) for said in ({}, {"test_share": 0.2}))
+    assert not any("not used" in line for line in own.report)
+    assert "the source's own test part is not used" in drawn.report

@@ -187,3 +187,51 @@ def test_outputs_of_any_shape_are_looked_at() -> None:
     bad[1, 1, 0] = torch.inf
     with pytest.raises(Diverged, match="for 1 of 3"):
         refuse_infinite(bad)
+
+
+# what would fail later is refused before anything runs
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (dict(net="mlp", settings={"norm": "batch"}, batch_size=1), "one example at a time"),
+        (dict(net="mlp", settings={"norm": "batch"}, batch_size=8, accumulate=8), "one example at a time"),
+        (dict(net="mlp", optimizer="gd", batch_size=4), "one step on all examples"),
+    ],
+)
+def test_what_would_fail_at_the_first_step_is_refused_now(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Network(**settings).plan(labelled())
+
+
+def test_a_net_that_answers_every_step_is_refused_for_one_target_each() -> None:
+    waves = Sequences.of(np.zeros((6, 4)) + np.arange(6)[:, None], ["a", "b"] * 3)
+    with pytest.raises(ConfigError, match="output='steps'"):
+        Network(net="gru", settings={"output": "steps"}).plan(waves)
+
+
+def test_a_network_is_tried_on_the_longest_example_of_a_part_and_stays_as_it_was() -> None:
+    def waves(longest: int) -> Sequences:
+        return Sequences.of([np.arange(3.0), np.arange(float(longest))] * 3, ["a", "b"] * 3)
+
+    plan = Network(net="transformer", settings={"positions": "learned", "max_length": 10}).plan(waves(8))
+    before = {name: p.clone() for name, p in plan.module.named_parameters()}
+    plan.try_on(plan.preparation.apply(waves(10)))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="10"):
+        plan.try_on(plan.preparation.apply(waves(11)))  # pyright: ignore[reportArgumentType]
+    assert all(torch.equal(p, before[name]) for name, p in plan.module.named_parameters())
+    assert plan.module.training
+
+
+@pytest.mark.parametrize(
+    "part", [Sequences.of(np.zeros((2, 3)), ["no", "yes"]), labelled().take(np.arange(0))]
+)
+def test_validation_data_of_another_kind_or_none_are_refused(part: Any) -> None:
+    with pytest.raises(DataError, match="the training data are table data"):
+        Network().plan(labelled(), part)
+
+
+def test_the_rate_that_is_used_is_kept_with_the_model() -> None:
+    assert Network(epochs=1).fit(labelled()).training["learning_rate"] == 1e-3  # adam's own
+    assert Network(epochs=1, learning_rate=0.5).fit(labelled()).training["learning_rate"] == 0.5

@@ -8,8 +8,17 @@ import pytest
 from by_hand.training import cnn, images, mlp
 
 from matweave.deep import nn, torch
-from matweave.errors import ConfigError
-from matweave.train.devices import PRECISIONS, autocast, place, precision_of, resolve_device, work_of
+from matweave.errors import ConfigError, TooBig
+from matweave.train.devices import (
+    PRECISIONS,
+    autocast,
+    compiled,
+    place,
+    precision_of,
+    resolve_device,
+    told_when_full,
+    work_of,
+)
 
 
 @pytest.fixture
@@ -130,3 +139,37 @@ def test_work_grows_with_examples_weights_and_numbers() -> None:
     one, ten = (work_of(net, [torch.zeros(n, 4)]) for n in (1, 10))
     assert ten == 10 * one == 10 * (10 + 32 * 4)
     assert work_of(nn.Linear(400, 2), [torch.zeros(1, 4)]) > one
+
+
+def test_forward_is_compiled_inside_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def compile(forward: Any) -> Any:
+        def counted(*inputs: Any) -> Any:
+            calls.append(len(inputs))
+            return forward(*inputs)
+
+        return counted
+
+    monkeypatch.setattr(torch, "compile", compile)
+    net, x = nn.Sequential(nn.Linear(2, 1)), torch.zeros(3, 2)
+    with compiled(net, False):
+        net(x)
+    assert calls == []
+    with compiled(net, True):
+        net(x)
+    with pytest.raises(KeyError), compiled(net, True):
+        raise KeyError
+    net(x)
+    assert calls == [1]
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+
+
+def test_a_failed_compilation_and_a_full_card_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda forward: forward)
+    failure: Any = type("InductorError", (Exception,), {"__module__": "torch._inductor.exc"})
+    with pytest.raises(ConfigError, match=r"torch\.compile failed: no compiler"), compiled(mlp(), True):
+        raise failure("no compiler\nand more")
+    with pytest.raises(TooBig, match="out of memory") as error, told_when_full():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried ...")
+    assert "batch_size" in error.value.mend

@@ -122,3 +122,14 @@ def test_pieces_hold_no_more_than_was_asked() -> None:
     module.register_forward_hook(lambda m, inputs, output: sizes.append(len(output)))
     outputs_of(module, [torch.zeros(7, 1)], piece=3)
     assert sizes == [3, 3, 1]
+
+
+def test_pieces_of_large_examples_are_small() -> None:
+    seen: list[int] = []
+    module = nn.Identity()
+    module.register_forward_hook(lambda part, inputs, output: seen.append(len(inputs[0])))
+    outputs_of(module, [torch.zeros(5, 1 << 21)])
+    assert seen == [2, 2, 1]  # four million numbers at once
+    seen.clear()
+    outputs_of(module, [torch.zeros(1030, 1)])
+    assert seen == [1024, 6]

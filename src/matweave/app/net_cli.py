@@ -210,9 +210,8 @@ def train(
         net_report.write(report, done.model, done.judged, parts.test, parts)
     net_tables.show_training(done, json_to=json_to, report=report)
     if done.unfinished:
-        say(
-            f"stopped early; the best so far is saved. Add --resume to go on to the end (checkpoint in {out})."
-        )
+        kept = "the best so far is" if done.model.history.measure else "the last weights are"
+        say(f"stopped early; {kept} saved. Add --resume to go on to the end (checkpoint in {out}).")
         raise typer.Exit(130)
 
 

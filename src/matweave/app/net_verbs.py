@@ -94,13 +94,7 @@ def train(
 
     try:
         with training(title, quiet=quiet) as shown:
-            model = recipe.fit(
-                parts.train,
-                validation=parts.valid,
-                watchers=[*shown, Timely(seconds=every)],
-                store=keep,
-                resume=state,
-            )
+            model = plan.fit(watchers=[*shown, Timely(seconds=every)], store=keep, resume=state)
     except (ConfigError, DataError, Diverged):  # it would end so again
         store.remove()
         with suppress(OSError):  # a model lies there
@@ -112,7 +106,8 @@ def train(
         raise
     unfinished = model.history.stopped == "interrupted"
     if unfinished and not model.history.epochs and (out / CARD).exists():
-        raise KeyboardInterrupt  # not one whole epoch: the model that is there already stays
+        say(f"stopped before an epoch was whole: the model in {out} stays as it was; --resume goes on")
+        raise KeyboardInterrupt
     model.save(out, notes={"fingerprint": mark, "reading": parts.reading.chosen()})
     if not unfinished:
         store.remove()

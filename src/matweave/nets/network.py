@@ -20,7 +20,6 @@ import numpy as np
 from matweave.config import check, config, flag, integer, number, one_of, optional, settings_of
 from matweave.data.tables import Table
 from matweave.deep import torch
-from matweave.errors import DataError, Diverged, listed
 from matweave.nets.model import Data, NetModel
 from matweave.nets.plan import JUDGES, Plan
 from matweave.nets.table import name_of, net
@@ -28,7 +27,6 @@ from matweave.train.checkpoints import TrainState
 from matweave.train.devices import PRECISIONS
 from matweave.train.optimizers import OPTIMIZERS
 from matweave.train.rules import Accumulated, Clipped, GradientRule, Plain
-from matweave.train.run import arrays_of
 from matweave.train.schedules import SCHEDULES, Schedule
 from matweave.train.watchers import EarlyStop, Watcher
 
@@ -112,18 +110,7 @@ class Network:
         watchers, store, resume: see `Trainer.fit`. Raises DataError for data that cannot be learned from, ConfigError for settings
         that do not fit them, Diverged where the loss is not finite.
         """
-        plan = self.plan(data, validation)
-        done = plan.trainer.fit(
-            plan.task,
-            plan.batches,
-            rule=self.rule(),
-            watchers=[*self._own_watchers(), *watchers],
-            store=store,
-            resume=resume,
-        )
-        model = plan.model(arrays_of(done.module), done.history)
-        self._refuse_spoilt(model, data)
-        return model
+        return self.plan(data, validation).fit(watchers=watchers, store=store, resume=resume)
 
     def plan(self, data: Data, validation: Data | None = None) -> Plan:
         """Everything that `fit` will run, not yet run: for estimates and tests of the learning rate."""
@@ -150,22 +137,7 @@ class Network:
                 mark.update(repr(part.targets.classes).encode())
         return mark.hexdigest()
 
-    def _refuse_spoilt(self, model: NetModel, data: Data) -> None:
-        """Raise Diverged where the last steps, whose outcome no loss has seen, spoilt the weights."""
-        spoilt = [n for n, a in model.weights.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
-        found = f"weights are no longer finite: {listed(spoilt)}" if spoilt else ""
-        if not spoilt:
-            try:
-                model.outputs_for(data.take(np.arange(min(64, len(data)))))
-            except DataError as error:
-                found = error.what
-        if found:
-            raise Diverged(
-                f"after the last step, {found}",
-                where="training",
-                mend="lower learning_rate, or clip the gradient (clip=1.0)",
-            )
-
-    def _own_watchers(self) -> list[Watcher]:
+    def own_watchers(self) -> list[Watcher]:
+        """The watchers that the settings ask for: the schedule, and early stopping."""
         own: list[Watcher] = [Schedule(kind=self.schedule, warmup=self.warmup)]
         return own if self.patience is None else [*own, EarlyStop(patience=self.patience)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -17,11 +18,14 @@ from matweave.nets.model import KINDS, PREPARATIONS, Data, NetModel, inputs_of, 
 from matweave.nets.table import default_for, name_of, net
 from matweave.train.augment import from_names
 from matweave.train.batches import InMemory
+from matweave.train.checkpoints import TrainState
 from matweave.train.history import TrainHistory
 from matweave.train.losses import balanced_weights, make_loss
 from matweave.train.optimizers import OPTIMIZERS
+from matweave.train.run import arrays_of
 from matweave.train.task import Supervised, outputs_of
-from matweave.train.trainer import Trainer
+from matweave.train.trainer import Store, Trainer
+from matweave.train.watchers import Watcher
 
 if TYPE_CHECKING:
     from matweave.nets.network import Network
@@ -59,6 +63,7 @@ class Plan:
         with seeded(recipe.seed, "weights"):
             self.module = self.spec.build(self.inputs, self.outputs)
         self.kind = KINDS[type(data)]
+        self._few = data.take(np.arange(min(64, len(data))))
         self.batches = InMemory(
             self._tensors(data, targets),
             batch_size=self._batch_size(len(data)),
@@ -78,6 +83,27 @@ class Plan:
             compile=recipe.compile,
             seed=recipe.seed,
         )
+        self.trainer.check_batches(self.batches)
+
+    def fit(
+        self,
+        *,
+        watchers: Sequence[Watcher] = (),
+        store: Store | None = None,
+        resume: TrainState | None = None,
+    ) -> NetModel:
+        """Run it, once; see `Network.fit`."""
+        done = self.trainer.fit(
+            self.task,
+            self.batches,
+            rule=self.recipe.rule(),
+            watchers=[*self.recipe.own_watchers(), *watchers],
+            store=store,
+            resume=resume,
+        )
+        model = self.model(arrays_of(done.module), done.history)
+        self._refuse_spoilt(model)
+        return model
 
     def model(self, weights: dict[str, np.ndarray], history: TrainHistory) -> NetModel:
         """The frozen form of trained weights."""
@@ -110,8 +136,21 @@ class Plan:
         """Run the network, untrained, on the longest example of prepared inputs: what it cannot take is refused now."""
         longest = int(inputs[1].argmax()) if len(inputs) > 1 else 0
         self.module.eval()
-        outputs_of(self.module, [torch.from_numpy(array[longest : longest + 1]) for array in inputs])
-        self.module.train()
+        try:
+            outputs_of(self.module, [torch.from_numpy(array[longest : longest + 1]) for array in inputs])
+        finally:
+            self.module.train()
+
+    def _refuse_spoilt(self, model: NetModel) -> None:
+        """Raise Diverged where the last step, whose outcome no loss has seen, left outputs that are not finite."""
+        try:
+            model.outputs_for(self._few)
+        except DataError as error:
+            raise Diverged(
+                f"after the last step, {error.what}",
+                where="training",
+                mend="lower learning_rate, or clip the gradient (clip=1.0)",
+            ) from error
 
     def _refuse_what_cannot_run(self) -> None:
         """Raise ConfigError for what would fail at the first step, so that a door can tell before it changes anything."""
@@ -122,10 +161,6 @@ class Plan:
             problems.append(
                 "batch normalization cannot train on one example at a time: give a batch_size of 2 or more for "
                 "each piece of accumulate, or another norm"
-            )
-        if OPTIMIZERS[self.recipe.optimizer].full_batch and self.batches.steps_per_epoch != 1:
-            problems.append(
-                f"{self.recipe.optimizer} takes one step on all examples: leave batch_size out, or take sgd"
             )
         if getattr(self.spec, "output", "") == "steps":
             problems.append(

@@ -112,9 +112,9 @@ class Run:
     def end(self) -> TrainHistory:
         """Load the best weights, and say how it went."""
         self._settle()
-        self._refuse_spoilt()
         if self.best:
             load_arrays(self.task.module, self.best)
+        self._refuse_spoilt()
         self.task.module.eval()
         self._ask("end")
         return TrainHistory(
@@ -158,7 +158,7 @@ class Run:
     def _refuse_spoilt(self) -> None:
         """The last step's outcome is seen by no loss: weights that are not finite are no result."""
         for name, weight in self.task.module.named_parameters():
-            if not self.best and not bool(torch.isfinite(weight).all()):
+            if not bool(torch.isfinite(weight).all()):
                 raise Diverged(
                     f"after step {self.step:,} the weights {name} are no longer finite",
                     where="training",

@@ -111,12 +111,7 @@ class Trainer:
         where `resume` is of another network. The first Ctrl-C ends training after the step under way and keeps the best
         weights; a second one raises.
         """
-        if OPTIMIZERS[self.optimizer].full_batch and batches.steps_per_epoch != 1:
-            raise ConfigError(
-                f"{self.optimizer} takes one step on all examples, but an epoch has {batches.steps_per_epoch} batches",
-                where="Trainer.fit",
-                mend="give batch_size=None (all examples), or optimizer='sgd'",
-            )
+        self.check_batches(batches)
         device = resolve_device(self.device)
         dtype = precision_of(self.precision, device)
         with (
@@ -169,6 +164,15 @@ class Trainer:
                 if interrupted():
                     run.interrupt()
             return Trained(module=task.module, history=run.end())
+
+    def check_batches(self, batches: Batches) -> None:
+        """Raise ConfigError where the optimizer takes one step on all examples, but an epoch has several batches."""
+        if OPTIMIZERS[self.optimizer].full_batch and batches.steps_per_epoch != 1:
+            raise ConfigError(
+                f"{self.optimizer} takes one step on all examples, but an epoch has {batches.steps_per_epoch} batches",
+                where="Trainer.fit",
+                mend="give batch_size=None (all examples), or optimizer='sgd'",
+            )
 
     def _measures(self, task: Task, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
         task.module.eval()
