@@ -129,3 +129,30 @@ def test_digests_know_columns_and_types():
 def test_targets_do_not_count_in_digests():
     other = COLUMNS.set_column(2, "label", pa.array(["p", "q", "r"]))
     np.testing.assert_array_equal(Table.of(COLUMNS).digests(), Table.of(other).digests())
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array([1, 2, None], pa.timestamp("ns")),
+        pa.array([10**17, 3, None], pa.timestamp("s", "UTC")),
+        pa.array([100_000_000, 3, None], pa.date32()),
+        pa.array([1, 2, None], pa.duration("ns")),
+        pa.array([1001, 1002, None], pa.time64("ns")),
+        pa.array([1, 2, None], pa.time32("ms")),
+    ],
+)
+def test_moments_of_any_fineness_and_year_have_digests(cells: pa.Array) -> None:
+    table = Table(features=pa.table({"at": pa.concat_arrays([cells, cells])}), targets=None)
+    first, again = np.split(table.digests(), 2)
+    assert (first == again).all()
+    assert len(set(first)) == 3
+
+
+def test_moments_are_equal_in_any_unit() -> None:
+    seconds = pa.array([-5, 0, 7], pa.timestamp("s"))
+    found = [
+        Table(features=pa.table({"at": seconds.cast(pa.timestamp(unit))}), targets=None).digests().tolist()
+        for unit in ("s", "ms", "us", "ns")
+    ]
+    assert found == [found[0]] * 4

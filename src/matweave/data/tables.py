@@ -14,6 +14,7 @@ from matweave.data.arrow_columns import flat, is_numeric, numbers
 from matweave.data.delimited_text import refuse_repeats
 from matweave.data.places import SHOWN, Places
 from matweave.data.ragged import chosen
+from matweave.data.table_columns import kind_of
 from matweave.data.target_column import NAMES, check_task, find_target, read_target
 from matweave.data.targets import Targets
 from matweave.errors import DataError, listed, nearest
@@ -194,12 +195,32 @@ def _cell_digests(cells: pa.Array) -> np.ndarray:
         values = numbers(cells) + 0.0  # -0 becomes 0
         missing = np.isnan(values)
         return np.where(missing, np.uint64(0), _mixed(values.view(np.uint64) + np.uint64(1)))
+    if kind_of(cells.type) in _MOMENTS:
+        return _moment_digests(cells)
     encoded = cells.dictionary_encode() if not pa.types.is_nested(cells.type) else None
     values = cells.to_pylist() if encoded is None else encoded.dictionary.to_pylist()
     known = np.array([*(0 if v is None else _digest(f"{v}") for v in values), 0], np.uint64)
     if encoded is None:
         return known[:-1]
     return known[encoded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
+
+
+_MOMENTS = ("date", "clock", "duration")
+_PARTS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second
+
+
+def _moment_digests(cells: pa.Array) -> np.ndarray:
+    """By whole seconds and the rest: equal in any unit, and without Python's dates, which end in year 9999 and at microseconds."""
+    kind = cells.type
+    counts = cells.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64())
+    values = counts.fill_null(0).to_numpy(zero_copy_only=False)
+    if pa.types.is_date32(kind):
+        seconds, rest = values * 86_400, np.zeros_like(values)
+    else:
+        parts = _PARTS["ms" if pa.types.is_date64(kind) else kind.unit]
+        seconds, rest = values // parts, values % parts * (10**9 // parts)
+    found = _mixed(_mixed(seconds.view(np.uint64) + np.uint64(1)) + rest.view(np.uint64))
+    return np.where(cells.is_null().to_numpy(zero_copy_only=False), np.uint64(0), found)
 
 
 def _mixed(x: np.ndarray) -> np.ndarray:
