@@ -21,11 +21,15 @@ PACKAGES = ("matweave", "numpy", "scipy", "numba", "pyarrow", "torch")
 def run_all(main_file: str) -> None:
     """Run the modules beside `main_file` that are named on the command line, or all of them; exit 1 if one fails.
 
+    Options after the names go to each of them, and lines are then added to what is there.
+
     Lines go to stdout and to results/KIND.jsonl beside this file, after a line that tells the machine.
     """
     folder = Path(main_file).parent
     known = sorted(p.stem for p in folder.glob("[a-z]*.py"))
-    asked = sys.argv[1:] or known
+    given = sys.argv[1:]
+    first = next((at for at, text in enumerate(given) if text.startswith("-")), len(given))
+    asked, options = given[:first] or known, given[first:]
     unknown = [name for name in asked if name not in known]
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
@@ -39,14 +43,14 @@ def run_all(main_file: str) -> None:
     out = Path(__file__).parent / "results" / f"{folder.name}.jsonl"
     out.parent.mkdir(exist_ok=True)
     failed = []
-    with out.open("w") as kept:
+    with out.open("a" if options else "w") as kept:
         for line in [json.dumps(machine(env))]:
             print(line, flush=True)
             kept.write(line + "\n")
         for name in asked:
             print(f"== {name}", file=sys.stderr, flush=True)
             done = subprocess.run(
-                [sys.executable, str(folder / f"{name}.py")],
+                [sys.executable, str(folder / f"{name}.py"), *options],
                 env=env,
                 stdout=subprocess.PIPE,
                 text=True,

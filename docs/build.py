@@ -13,10 +13,12 @@ from dataclasses import Field, fields
 from pathlib import Path
 
 from matweave.app.catalogue import METHODS, RATING_METHODS
+from matweave.factor.blend import Blend
 from matweave.metrics.table import METRICS
 from matweave.nets.activations import ACTIVATIONS
 from matweave.nets.network import Network
 from matweave.nets.table import DEFAULTS, NETS
+from matweave.neural.content_factors import ContentFactors
 from matweave.train.augment_images import ImageAugmentation
 from matweave.train.augment_sequences import SequenceAugmentation
 from matweave.train.losses import LOSSES
@@ -25,6 +27,7 @@ from matweave.train.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
+OTHERS = (ContentFactors, Blend)
 
 
 def reference() -> str:
@@ -47,7 +50,11 @@ def reference() -> str:
             "",
             *_settings(recipe),
         ]
-    parts += ["", "## Metrics", "", "| name | better | what it is |", "|---|---|---|"]
+    parts += ["", "## Recipes beside the table", ""]
+    parts += ["Fitted on more than a log: `matweave content fit` and `matweave blend`, or from Python.", ""]
+    for recipe in OTHERS:
+        parts += [f"### {recipe.__name__}", "", "```text", _head(recipe), "```", "", *_settings(recipe), ""]
+    parts += ["## Metrics", "", "| name | better | what it is |", "|---|---|---|"]
     for name, metric in METRICS.items():
         better = {True: "higher", False: "lower", None: "neither"}[metric.higher_is_better]
         parts.append(f"| `{name}{'@k' if metric.takes_k else ''}` | {better} | {_cell(metric.doc)} |")

@@ -17,10 +17,11 @@ from matweave.data.targets import Targets
 from matweave.errors import ArtifactError
 from matweave.factor.forms import ItemModel
 from matweave.factor.popularity import Popularity
-from matweave.factor.storage import load as load_recommender
 from matweave.nets.model import NetModel
 from matweave.nets.network import Network
-from matweave.storage import holds_net, load
+from matweave.neural.forms import EncoderModel
+from matweave.neural.sas_rec import SASRec
+from matweave.storage import holds_net, load, load_recommender
 from matweave.train.history import Epoch
 
 TABLE = Table(features=pa.table({"x": np.arange(8.0)}), targets=Targets.of_labels("abababab"))
@@ -28,10 +29,12 @@ TABLE = Table(features=pa.table({"x": np.arange(8.0)}), targets=Targets.of_label
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a network in "net" and a recommender in "rec"."""
+    """A folder with a network in "net", a recommender in "rec", and one that is a network in "neural"."""
     at = tmp_path_factory.mktemp("saved")
     Network(net="linear", epochs=1).fit(TABLE).save(at / "net")
-    Popularity().fit(Interactions.from_codes([0, 1], [0, 0])).save(at / "rec")
+    log = Interactions.from_codes([0, 0, 1], [0, 1, 0], times=[1, 2, 3])
+    Popularity().fit(log).save(at / "rec")
+    SASRec(rank=2, length=3, epochs=1, device="cpu").fit(log).save(at / "neural")
     return at
 
 
@@ -41,6 +44,14 @@ def test_every_kind_is_loaded_by_one_name(folders: Path) -> None:
     assert isinstance(rec, ItemModel)
     assert net.predict(TABLE).shape == (8,)
     assert (holds_net(folders / "net"), holds_net(folders / "rec")) == (True, False)
+
+
+def test_a_recommender_that_is_a_network_is_a_recommender(folders: Path) -> None:
+    assert not holds_net(folders / "neural")
+    model = load_recommender(folders / "neural")
+    assert isinstance(model, EncoderModel)
+    assert isinstance(load(folders / "neural"), EncoderModel)
+    assert len(model.recommend_for([1, 0], k=2, seen=True)) == 2
 
 
 def test_a_recommender_is_not_looked_for_in_a_network(folders: Path) -> None:
@@ -66,17 +77,23 @@ def test_a_changed_card_is_refused_before_anything_is_told_of_it(folders: Path, 
         holds_net(tmp_path)
 
 
-def test_without_torch_the_pip_line_is_told_and_recommenders_load(folders: Path) -> None:
+@pytest.mark.parametrize("folder", ["net", "neural"])
+def test_without_torch_the_pip_line_is_told_and_recommenders_load(folders: Path, folder: str) -> None:
     script = """if True:
         import sys
         sys.modules["torch"] = None
         import matweave as mw
         from matweave.storage import holds_net
         print(type(mw.load("rec")).__name__, holds_net("net"))
-        mw.load("net")
+        mw.load(sys.argv[1])
     """
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=folders, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", script, folder],
+        cwd=folders,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.stdout.split() == ["ItemModel", "True"], done.stderr
     assert done.returncode == 1

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from matweave.data.holdout import hold_out as hold_out
     from matweave.data.images import Images as Images
     from matweave.data.interactions import Interactions as Interactions
+    from matweave.data.item_content import ItemContent as ItemContent
     from matweave.data.read import read_interactions as read_interactions
+    from matweave.data.read_content import read_content as read_content
     from matweave.data.read_images import read_images as read_images
     from matweave.data.read_sequences import read_sequences as read_sequences
     from matweave.data.read_table import read_table as read_table
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from matweave.data.split import split_given as split_given
     from matweave.data.split import split_leave_last_out as split_leave_last_out
     from matweave.data.split import split_randomly as split_randomly
+    from matweave.data.split_cold import split_cold_items as split_cold_items
     from matweave.data.tables import Table as Table
     from matweave.data.vocabulary import Vocabulary as Vocabulary
     from matweave.errors import MatweaveError as MatweaveError
+    from matweave.evaluation.blending import blend as blend
     from matweave.evaluation.comparison import compare as compare
     from matweave.evaluation.evaluate import evaluate as evaluate
     from matweave.evaluation.evaluate import validation as validation
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from matweave.evaluation.predictions import judge_values as judge_values
     from matweave.evaluation.sampled_protocol import draw_candidates as draw_candidates
     from matweave.factor.biased_mf import BiasedMF as BiasedMF
+    from matweave.factor.blend import Blend as Blend
     from matweave.factor.ease import EASE as EASE
     from matweave.factor.explicit_als import ExplicitALS as ExplicitALS
     from matweave.factor.forms import FactorModel as FactorModel
@@ -55,30 +60,63 @@ if TYPE_CHECKING:
     from matweave.factor.pure_svd import PureSVD as PureSVD
     from matweave.nets.model import NetModel as NetModel
     from matweave.nets.network import Network as Network
+    from matweave.neural.auto_rec import AutoRec as AutoRec
+    from matweave.neural.bert4_rec import BERT4Rec as BERT4Rec
+    from matweave.neural.caser import Caser as Caser
+    from matweave.neural.content_factors import ContentFactors as ContentFactors
+    from matweave.neural.deep_mf import DeepMF as DeepMF
+    from matweave.neural.dot_product import DotProduct as DotProduct
+    from matweave.neural.gmf import GMF as GMF
+    from matweave.neural.gru4_rec import GRU4Rec as GRU4Rec
+    from matweave.neural.light_gcn import LightGCN as LightGCN
+    from matweave.neural.mult_dae import MultDAE as MultDAE
+    from matweave.neural.mult_vae import MultVAE as MultVAE
+    from matweave.neural.neu_mf import NeuMF as NeuMF
+    from matweave.neural.rec_vae import RecVAE as RecVAE
+    from matweave.neural.sas_rec import SASRec as SASRec
+    from matweave.neural.two_tower import TwoTower as TwoTower
     from matweave.storage import load as load
     from matweave.threads import set_threads as set_threads
 
 _ROOMS = {
+    "AutoRec": "neural.auto_rec",
+    "BERT4Rec": "neural.bert4_rec",
     "BiasedMF": "factor.biased_mf",
+    "Blend": "factor.blend",
+    "Caser": "neural.caser",
+    "ContentFactors": "neural.content_factors",
     "Csr": "data.csr",
+    "DeepMF": "neural.deep_mf",
+    "DotProduct": "neural.dot_product",
     "EASE": "factor.ease",
     "ExplicitALS": "factor.explicit_als",
     "FactorModel": "factor.forms",
+    "GMF": "neural.gmf",
+    "GRU4Rec": "neural.gru4_rec",
     "Images": "data.images",
     "ImplicitALS": "factor.implicit_als",
     "Interactions": "data.interactions",
+    "ItemContent": "data.item_content",
     "ItemKNN": "factor.item_knn",
     "ItemModel": "factor.forms",
+    "LightGCN": "neural.light_gcn",
     "MatweaveError": "errors",
+    "MultDAE": "neural.mult_dae",
+    "MultVAE": "neural.mult_vae",
     "NetModel": "nets.model",
     "Network": "nets.network",
+    "NeuMF": "neural.neu_mf",
     "Popularity": "factor.popularity",
     "PureSVD": "factor.pure_svd",
+    "RecVAE": "neural.rec_vae",
     "Recommender": "factor.forms",
+    "SASRec": "neural.sas_rec",
     "Sequences": "data.sequences",
     "Split": "data.split",
     "Table": "data.tables",
+    "TwoTower": "neural.two_tower",
     "Vocabulary": "data.vocabulary",
+    "blend": "evaluation.blending",
     "compare": "evaluation.comparison",
     "draw_candidates": "evaluation.sampled_protocol",
     "evaluate": "evaluation.evaluate",
@@ -86,6 +124,7 @@ _ROOMS = {
     "judge_classes": "evaluation.predictions",
     "judge_values": "evaluation.predictions",
     "load": "storage",
+    "read_content": "data.read_content",
     "read_images": "data.read_images",
     "read_interactions": "data.read",
     "read_negatives": "data.given",
@@ -95,6 +134,7 @@ _ROOMS = {
     "simulate_log": "data.simulate",
     "split_by_time": "data.split",
     "split_by_user": "data.split",
+    "split_cold_items": "data.split_cold",
     "split_given": "data.split",
     "split_leave_last_out": "data.split",
     "split_randomly": "data.split",
@@ -103,25 +143,43 @@ _ROOMS = {
 
 __all__ = [
     "EASE",
+    "GMF",
+    "AutoRec",
+    "BERT4Rec",
     "BiasedMF",
+    "Blend",
+    "Caser",
+    "ContentFactors",
     "Csr",
+    "DeepMF",
+    "DotProduct",
     "ExplicitALS",
     "FactorModel",
+    "GRU4Rec",
     "Images",
     "ImplicitALS",
     "Interactions",
+    "ItemContent",
     "ItemKNN",
     "ItemModel",
+    "LightGCN",
     "MatweaveError",
+    "MultDAE",
+    "MultVAE",
     "NetModel",
     "Network",
+    "NeuMF",
     "Popularity",
     "PureSVD",
+    "RecVAE",
     "Recommender",
+    "SASRec",
     "Sequences",
     "Split",
     "Table",
+    "TwoTower",
     "Vocabulary",
+    "blend",
     "compare",
     "draw_candidates",
     "evaluate",
@@ -129,6 +187,7 @@ __all__ = [
     "judge_classes",
     "judge_values",
     "load",
+    "read_content",
     "read_images",
     "read_interactions",
     "read_negatives",
@@ -138,6 +197,7 @@ __all__ = [
     "simulate_log",
     "split_by_time",
     "split_by_user",
+    "split_cold_items",
     "split_given",
     "split_leave_last_out",
     "split_randomly",

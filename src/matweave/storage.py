@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from matweave.artifact import read_card
 from matweave.factor.forms import Recommender
-from matweave.factor.storage import load as load_recommender
+from matweave.factor.storage import FORMS
+from matweave.factor.storage import load as of_factors
 
 if TYPE_CHECKING:
     from matweave.nets.model import NetModel
@@ -32,6 +33,29 @@ def load(folder: str | os.PathLike[str]) -> Recommender | NetModel:
 
         return load_net(folder)
     return load_recommender(folder)
+
+
+def load_recommender(folder: str | os.PathLike[str]) -> Recommender:
+    """The same for a recommender of any method; torch is asked for only where it is a network.
+
+    Raises ArtifactError for a folder that holds no recommender.
+    """
+    kinds = _kinds(read_card(folder)["model"])
+    if kinds <= {*FORMS, "NetModel"}:
+        return of_factors(folder)
+    from matweave.neural.table import FORMS as with_networks
+
+    return of_factors(folder, with_networks)
+
+
+def _kinds(packed: object) -> set[str]:
+    """The names of all forms in a card."""
+    if isinstance(packed, list):
+        return set().union(*map(_kinds, packed))
+    if not isinstance(packed, dict):
+        return set()
+    own = {packed["kind"]} if isinstance(packed.get("kind"), str) and "fields" in packed else set()
+    return own.union(*map(_kinds, packed.values()))
 
 
 def holds_net(folder: str | os.PathLike[str]) -> bool:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from matweave.app.catalogue import METHODS, RATING_METHODS, method, name_of, recipe_of, recipes_of
+from matweave.app.catalogue import (
+    METHODS,
+    RATING_METHODS,
+    Methods,
+    label_of,
+    method,
+    name_of,
+    recipe_of,
+    recipes_of,
+)
 from matweave.errors import ConfigError
+from matweave.factor.popularity import Popularity
 
 
 def test_names_are_the_snake_case_of_the_classes() -> None:
@@ -45,3 +55,30 @@ def test_all_misplaced_settings_are_listed_at_once() -> None:
 def test_settings_may_name_a_method_as_its_class_is_spelled() -> None:
     recipe = recipes_of(["EASE"], ["EASE.regularization=3"], 0)["ease"]
     assert recipe.regularization == 3
+
+
+def test_the_table_is_read_without_importing_what_it_names() -> None:
+    rows = Methods({"gone": "factor.Gone", "popularity": "factor.Popularity"})
+    assert (list(rows), len(rows), "gone" in rows) == (["gone", "popularity"], 2, True)
+    assert rows.spelling("gone") == "Gone"
+    assert rows["popularity"] is Popularity
+    with pytest.raises(KeyError):
+        rows["absent"]
+    with pytest.raises(ModuleNotFoundError):
+        rows["gone"]
+
+
+def test_the_name_of_a_recipe_is_its_own_row() -> None:
+    assert METHODS.of(Popularity) == "popularity"
+    for other in (int, type("Popularity", (), {"__module__": "elsewhere.popularity"})):
+        with pytest.raises(KeyError):
+            METHODS.of(other)
+
+
+def test_rating_methods_are_those_that_predict_values() -> None:
+    assert {n for n, recipe in METHODS.items() if getattr(recipe, "predicts_values", False)} == RATING_METHODS
+
+
+def test_a_label_is_the_name_or_the_class_in_lower_case() -> None:
+    assert [label_of(recipe.__name__) for recipe in METHODS.values()] == list(METHODS)
+    assert label_of("Blend") == "blend"

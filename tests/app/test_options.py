@@ -48,3 +48,13 @@ def test_a_report_that_could_not_be_drawn_is_refused_first(monkeypatch: pytest.M
     with pytest.raises(MissingExtra, match="needs matplotlib") as error:
         refuse_undrawn(Path("r.html"))
     assert error.value.mend == "pip install 'matweave[report]'"
+
+
+def test_a_network_is_not_asked_what_users_had() -> None:
+    context = SimpleNamespace(
+        get_parameter_source=lambda name: SimpleNamespace(
+            name="COMMANDLINE" if name == "known" else "DEFAULT"
+        )
+    )
+    with pytest.raises(ConfigError, match="--known is for recommenders"):
+        refuse_idle(context, net=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
-from matweave.app.tables import LONGEST, doctor_table, print_table
+import matweave as mw
+from matweave.app.tables import LONGEST, doctor_table, print_fit, print_table
 
 TABLE = pa.table({"user": ["a", "a"], "item": ["[b]x[/b]", "y"], "score": [0.25, 0.125], "rank": [1, 2]})
 
@@ -48,3 +51,15 @@ def test_doctor_marks_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "adds: ok (0.10 s)" in out
     assert "fits: FAILED ValueError: x (0.20 s)" in out
+
+
+def test_a_fit_says_how_it_ended_and_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    log = mw.simulate_log(users=30, items=20, interactions=200, seed=0).log
+    for recipe, pattern in (
+        (mw.Popularity(), r"Popularity: closed form, \d+\.\d\d s"),
+        (mw.ImplicitALS(rank=2, epochs=2), r"ImplicitALS: epochs, epoch 2, \d+\.\d\d s, objective \d[\d.]*"),
+    ):
+        print_fit(SimpleNamespace(model=recipe.fit(log), folder="there"))
+        first, second = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(pattern, first), first
+        assert second == "model: there"

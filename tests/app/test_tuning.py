@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
 import matweave as mw
 from matweave.app.catalogue import METHODS
-from matweave.app.tuning import search
+from matweave.app.tuning import fit_line, search
 from matweave.config import Span, names
 from matweave.errors import ConfigError, MissingExtra
 
@@ -80,3 +82,19 @@ def test_ctrl_c_in_a_fit_ends_the_search_with_the_best_so_far(
     fits[:] = [None, None]  # the very first fit is cut
     with pytest.raises(KeyboardInterrupt):
         tuned(log, "implicit_als", ["epochs=2"], 9)
+
+
+def test_the_line_printed_fits_with_what_was_found(tmp_path: Path) -> None:
+    found = {"method": "ease", "settings": {"regularization": 2.5}}
+    columns = {"user": "u id", "item": None, "on_bad_rows": "drop"}
+    line = fit_line(found, tmp_path / "a log.csv", **columns)
+    assert shlex.split(line) == [
+        "matweave", "fit", "ease", str(tmp_path / "a log.csv"),
+        "--user", "u id", "--on-bad-rows", "drop", "--set", "regularization=2.5", "--out", "DIR",
+    ]  # fmt: skip
+
+
+def test_a_network_is_tuned(log: mw.Interactions) -> None:
+    found = tuned(log, "light_gcn", ["epochs=2", "rank=8", "device=cpu"], 2)
+    assert (found["trials"], found["failed"]) == (2, 0)
+    assert found["history"][0]["settings"]["learning_rate"] == mw.LightGCN().learning_rate

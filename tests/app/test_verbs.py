@@ -192,3 +192,37 @@ def test_an_id_that_holds_an_equals_sign_is_an_id(tmp_path: Path) -> None:
     found = verbs.recommend(tmp_path / "m", users=None, history=["a=5"], k=3, exclude=[], seen=False)
     assert "a=5" not in found["item"].to_pylist()
     assert {"b", "c"} >= set(found["item"].to_pylist())
+
+
+# a start from another model
+
+
+def test_a_fit_starts_from_a_model_and_goes_on_from_the_same_one_only(
+    log: mw.Interactions, folder: Path, tmp_path: Path
+) -> None:
+    recipe = mw.LightGCN(rank=4, epochs=3, batch_size=512, device="cpu")
+    start = verbs.initial(recipe, folder)
+    assert start is not None
+    cold = verbs.fit(recipe, log, tmp_path / "cold", quiet=True).model
+    warm = verbs.fit(recipe, log, tmp_path / "warm", init=start, quiet=True).model
+    assert isinstance(warm, mw.FactorModel)
+    assert isinstance(cold, mw.FactorModel)
+    wanted = recipe.fit(log, init=start.model)
+    assert warm.item_factors.tobytes() == wanted.item_factors.tobytes()
+    assert warm.item_factors.tobytes() != cold.item_factors.tobytes()
+    again = verbs.fit(recipe, log, tmp_path / "warm", init=start, resume=True, quiet=True)
+    assert again.resumed_at == 3
+    other = mw.PureSVD(rank=4).fit(log)
+    other.save(tmp_path / "other")
+    for init in (None, verbs.initial(recipe, tmp_path / "other")):
+        with pytest.raises(ArtifactError, match="other settings or another log"):
+            verbs.fit(recipe, log, tmp_path / "warm", init=init, resume=True, quiet=True)
+
+
+def test_what_starts_from_nothing_is_told_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="EASE starts from no other model") as error:
+        verbs.initial(mw.EASE(), folder)
+    assert error.value.where == "--init"
+    assert verbs.initial(mw.EASE(), None) is None
+    with pytest.raises(ArtifactError):
+        verbs.initial(mw.LightGCN(), tmp_path / "nothing")

@@ -28,7 +28,7 @@ from matweave.errors import ConfigError, DataError, Diverged, UnknownId
 from matweave.factor.checkpoint import Checkpoint, fingerprint
 from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation
-from matweave.factor.storage import load
+from matweave.storage import load_recommender as load
 from matweave.threads import set_threads
 
 ENDS = {"epochs", "tolerance", "early stopping", "interrupted", "closed form"}

@@ -13,11 +13,39 @@ from matweave.factor.implicit_als import ImplicitALS
 from matweave.factor.item_knn import ItemKNN
 from matweave.factor.popularity import Popularity
 from matweave.factor.pure_svd import PureSVD
+from matweave.neural.auto_rec import AutoRec
+from matweave.neural.bert4_rec import BERT4Rec
+from matweave.neural.caser import Caser
+from matweave.neural.deep_mf import DeepMF
+from matweave.neural.dot_product import DotProduct
+from matweave.neural.gmf import GMF
+from matweave.neural.gru4_rec import GRU4Rec
+from matweave.neural.light_gcn import LightGCN
+from matweave.neural.mult_dae import MultDAE
+from matweave.neural.mult_vae import MultVAE
+from matweave.neural.neu_mf import NeuMF
+from matweave.neural.rec_vae import RecVAE
+from matweave.neural.sas_rec import SASRec
+from matweave.neural.two_tower import TwoTower
 
 TIES = "equal similarities at the cut go to the smaller item code"
 LAPACK = "LAPACK divides the Cholesky factorization among its threads, so that sums are rounded otherwise"
 SHUFFLE = "the steps of a block are taken in an order drawn over its rows"
 GRID = "each block of the grid is walked in the order of the codes"
+PLACES = "batches, negatives and what is dropped are drawn by the places of users and items"
+TORCH = "torch divides the sums of a product among its threads, so that they are rounded otherwise"
+SMALL = {"rank": 8, "length": 12, "epochs": 3, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
+SEQUENCES = {
+    "needs_times": True,
+    "seeded": True,
+    "iterative": True,
+    "follows_codes": PLACES,
+    "follows_threads": TORCH,
+}
+PAIRS = "batches are drawn over the rows in the order of their codes"
+
+ROWS = {"rank": 4, "hidden": 8, "epochs": 4, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
+AUTOENCODERS = {"seeded": True, "iterative": True, "follows_codes": PLACES, "follows_threads": TORCH}
 
 CASES = {
     "popularity": Case(recipe=Popularity()),
@@ -63,6 +91,95 @@ CASES = {
     "biased_mf, gd": Case(
         recipe=BiasedMF(rank=4, epochs=100, optimizer="gd", regularization=0.1),
         needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.02,
+    ),
+    "mult_dae": Case(recipe=MultDAE(layers=1, **ROWS), **AUTOENCODERS),
+    "mult_dae, no layers between, low rank": Case(recipe=MultDAE(layers=0, embedding_rank=2, **ROWS), **AUTOENCODERS),
+    "mult_vae": Case(recipe=MultVAE(**ROWS), **AUTOENCODERS),
+    "mult_vae, low rank": Case(recipe=MultVAE(embedding_rank=3, anneal_steps=0, **ROWS), **AUTOENCODERS),
+    "rec_vae": Case(recipe=RecVAE(**ROWS), **AUTOENCODERS),
+    "rec_vae, low rank": Case(recipe=RecVAE(embedding_rank=3, encoder_epochs=2, decoder_epochs=2, **ROWS), **AUTOENCODERS),
+    "auto_rec, items": Case(
+        recipe=AutoRec(hidden=8, epochs=60, batch_size=16, learning_rate=0.01, regularization=3.0, device="cpu"),
+        needs_values=True, uses_values=True, fold=0.3, **AUTOENCODERS,
+    ),
+    "auto_rec, users": Case(
+        recipe=AutoRec(side="users", hidden=8, epochs=20, batch_size=16, learning_rate=0.01, regularization=3.0, device="cpu"),
+        needs_values=True, uses_values=True, **AUTOENCODERS,
+    ),
+    "sas_rec, bce": Case(recipe=SASRec(loss="bce", heads=2, **SMALL), **SEQUENCES),
+    "sas_rec, gbce, low rank": Case(
+        recipe=SASRec(loss="gbce", negatives=5, embedding_rank=3, **SMALL), **SEQUENCES,
+    ),
+    "sas_rec, softmax": Case(recipe=SASRec(loss="softmax", output_layer=True, **SMALL), **SEQUENCES),
+    "sas_rec, sampled": Case(recipe=SASRec(loss="sampled", negatives=6, **SMALL), **SEQUENCES),
+    "gru4_rec, softmax": Case(recipe=GRU4Rec(hidden=6, **SMALL), **SEQUENCES),
+    "gru4_rec, bpr_max, own table": Case(
+        recipe=GRU4Rec(hidden=6, layers=2, hidden_dropout=0.1, tied=False, loss="bpr_max", negatives=6, **SMALL), **SEQUENCES,
+    ),
+    "gru4_rec, top1_max, low rank": Case(
+        recipe=GRU4Rec(hidden=8, loss="top1_max", negatives=6, sample_alpha=0.0, embedding_rank=3, **SMALL), **SEQUENCES,
+    ),
+    "gru4_rec, sampled": Case(recipe=GRU4Rec(hidden=6, loss="sampled", negatives=6, **SMALL), **SEQUENCES),
+    "caser": Case(
+        recipe=Caser(horizontal=4, vertical=2, **{**SMALL, "length": 4, "batch_size": 128}), **{**SEQUENCES, "fold": 0.3},
+    ),
+    "bert4_rec": Case(recipe=BERT4Rec(heads=2, mask_share=0.3, **SMALL), **SEQUENCES),
+    "two_tower, ids only": Case(
+        recipe=TwoTower(rank=4, hidden=8, epochs=4, batch_size=128, length=8, device="cpu"),
+        seeded=True, iterative=True, follows_codes=PAIRS,
+    ),
+    "two_tower, cosines, low rank": Case(
+        recipe=TwoTower(
+            rank=4, hidden=8, epochs=4, batch_size=128, temperature=0.2, embedding_rank=2, device="cpu"
+        ),
+        seeded=True, iterative=True, follows_codes=PAIRS,
+    ),
+    "deep_mf": Case(
+        recipe=DeepMF(rank=8, width=16, epochs=4, batch_size=512, device="cpu"),
+        uses_values=True, seeded=True, iterative=True, follows_codes=PLACES, follows_threads=TORCH,
+    ),
+    "light_gcn": Case(
+        recipe=LightGCN(rank=4, epochs=20, batch_size=256, learning_rate=0.02, device="cpu"),
+        seeded=True, iterative=True, fold=0.8, follows_codes=PLACES,
+    ),
+    "light_gcn, low rank": Case(
+        recipe=LightGCN(
+            rank=5, layers=2, negatives=2, embedding_rank=2, epochs=20, batch_size=256, learning_rate=0.02, device="cpu",
+        ),
+        seeded=True, iterative=True, fold=0.8, follows_codes=PLACES,
+    ),
+    "gmf": Case(
+        recipe=GMF(rank=4, epochs=40, batch_size=256, learning_rate=0.02, regularization=0.01, device="cpu"),
+        seeded=True, iterative=True, fold=0.3, follows_codes=PLACES, follows_threads=TORCH,
+    ),
+    "gmf, low rank, item bias": Case(
+        recipe=GMF(
+            rank=4, embedding_rank=2, item_bias=True, epochs=30, batch_size=256, learning_rate=0.02, weight_decay=1e-4, device="cpu",
+        ),
+        seeded=True, iterative=True, fold=0.6, follows_codes=PLACES, follows_threads=TORCH,
+    ),
+    "dot_product": Case(
+        recipe=DotProduct(rank=4, epochs=60, batch_size=128, learning_rate=0.02, regularization=0.1, device="cpu"),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, follows_codes=PLACES, follows_threads=TORCH,
+    ),
+    "dot_product, low rank, all at once": Case(
+        recipe=DotProduct(
+            rank=4, embedding_rank=2, epochs=60, batch_size=10_000, learning_rate=0.03, regularization=0.05, init_scale=0.1, device="cpu",
+        ),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, follows_codes=PLACES, follows_threads=TORCH,
+    ),
+    "neu_mf": Case(
+        recipe=NeuMF(
+            rank=4, mlp_rank=4, width=8, epochs=25, batch_size=256, learning_rate=0.02, dropout=0.1, regularization=0.01, device="cpu",
+        ),
+        seeded=True, iterative=True, fold=0.5, follows_codes=PLACES, follows_threads=TORCH,
+    ),
+    "neu_mf, low rank": Case(
+        recipe=NeuMF(
+            rank=4, mlp_rank=4, width=8, layers=3, embedding_rank=3, epochs=20, batch_size=256, learning_rate=0.02, weight_decay=1e-4,
+            device="cpu",
+        ),
+        seeded=True, iterative=True, fold=0.6, follows_codes=PLACES, follows_threads=TORCH,
     ),
 }  # fmt: skip
 """Why each figure of `fold`: 1e-5 where the trained row is the exact minimum for the items as they are, up to float32;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -88,6 +90,17 @@ def test_bad_pairs_are_refused(arguments, said):
         ({"indptr": np.array([0, 2, 2, 3]), "indices": np.array([1, 0, 2], np.int32)}, "rising"),
         ({"values": np.ones(2, np.float32)}, "2 values"),
         ({"values": np.ones(3)}, "float32"),
+        ({"order": np.zeros(3, np.int64)}, "order is not an array of int32 of the 3 entries"),
+        ({"order": np.zeros(2, np.int32)}, "order is not an array of int32 of the 3 entries"),
+        ({"order": np.array([0, 1, 0], np.int32)}, "order does not name each entry of a row once"),
+        ({"order": np.array([0, -1, 0], np.int32)}, "order does not name each entry of a row once"),
+        (
+            {
+                "indptr": np.array([0, 3]),
+                "order": np.array([0, 2, 2], np.int32),
+            },
+            "order does not name each entry of a row once",
+        ),
     ],
 )
 def test_bad_arrays_are_refused(change, said):
@@ -102,3 +115,28 @@ def test_bad_arrays_are_refused(change, said):
 def test_a_row_out_of_range_is_refused():
     with pytest.raises(DataError):
         Csr.from_pairs([0], [0]).rows([1])
+
+
+@given(matrices(), st.randoms(use_true_random=False), st.lists(st.integers(0, 7), max_size=6))
+def test_the_order_of_each_row_is_kept_with_its_entries(pairs, random, wanted):
+    m = Csr.from_pairs(*pairs)
+    places = [random.sample(range(n), n) for n in m.counts.tolist()]
+    ordered = replace(m, order=np.array([p for row in places for p in row], np.int32))
+    happened = [[int(m.row(i)[0][p]) for p in row] for i, row in enumerate(places)]
+    assert ordered.in_order().tolist() == [c for row in happened for c in row]
+    full = dense(*pairs)
+    at = np.repeat(np.arange(m.n_rows), m.counts)
+    np.testing.assert_array_equal(ordered.values_in_order(), full[at, ordered.in_order()])
+    wanted = [w % m.n_rows for w in wanted]
+    taken = ordered.rows(np.array(wanted, int))
+    assert taken.in_order().tolist() == [c for i in wanted for c in happened[i]]
+    assert ordered.transpose().order is None
+
+
+def test_an_order_that_is_not_known_is_asked_for():
+    m = Csr.from_pairs([0, 0], [1, 0])
+    for ask in (m.in_order, m.values_in_order):
+        with pytest.raises(DataError, match="order in which these entries happened is not known") as error:
+            ask()
+        assert "time column" in error.value.mend
+    assert m.rows(np.array([0])).order is None

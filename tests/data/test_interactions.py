@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,38 @@ def test_recode_lays_the_log_over_other_codes_and_counts_what_is_lost():
     assert (over.unknown_users, over.unknown_items, over.lost_rows) == (1, 1, 1)
     other_type = log.recode(Vocabulary(ids=pa.array(["u"])), Vocabulary(ids=pa.array(["1"])))
     assert (other_type.matrix.nnz, other_type.unknown_items, other_type.lost_rows) == (0, 3, 4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.integers(0, 4)), max_size=25))
+def test_histories_are_in_the_order_of_time_and_then_of_rows(rows):
+    rows = list({(u, j): (u, j, t) for u, j, t in rows}.values())
+    users, items, times = (list(c) for c in zip(*rows, strict=True)) if rows else ([], [], [])
+    log = Interactions.from_codes(users, items, [float(t) for t in times], times, n_users=4, n_items=7)
+    wanted = [[j for u, j, _ in sorted(rows, key=lambda row: row[2]) if u == user] for user in range(4)]
+    found = log.histories
+    assert [found.rows(np.array([u])).in_order().tolist() for u in range(4)] == wanted
+    assert found.values_in_order().tolist() == [
+        float(t) for user in range(4) for u, _, t in sorted(rows, key=lambda row: row[2]) if u == user
+    ]
+    np.testing.assert_array_equal(found.scipy().toarray(), log.by_user.scipy().toarray())
+    assert log.histories is found
+
+
+def test_a_log_without_times_has_no_histories():
+    with pytest.raises(DataError, match="no times") as error:
+        _ = Interactions.of(users=["u"], items=["a"]).histories
+    assert "time column" in error.value.mend
+
+
+def test_recode_keeps_the_order_where_asked_and_known():
+    log = Interactions.of(**LOG)  # u: 2 at 30, 1 at 50; v: 1 at 40
+    users, items = Vocabulary(ids=pa.array(["x", "v", "u"])), Vocabulary(ids=pa.array([2, 9, 1]))
+    found = log.recode(users, items, ordered=True).matrix
+    assert found.in_order().tolist() == [2, 0, 2]
+    turned = replace(log, times=-log.times).recode(users, items, ordered=True).matrix
+    assert turned.in_order().tolist() == [2, 2, 0]
+    assert log.recode(users, items).matrix.order is None
+    assert replace(log, times=None).recode(users, items, ordered=True).matrix.order is None
 
 
 def test_frames_of_each_kind():

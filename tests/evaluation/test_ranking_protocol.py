@@ -231,3 +231,41 @@ def test_numbers_of_sets_are_recomputed_without_each_group():
     assert without.tolist() == pytest.approx(wanted)
     assert value == pytest.approx(len({i for one in shown for i in one}) / len(model.items))
     assert without.min() < value
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_ranking_among_some_items_is_that_of_a_model_of_these_items(seed):
+    model, train, test = case(seed)
+    some = model.items.to_list()[::3]
+    asked = parse_all(["recall", "ndcg", "hit_rate", "coverage", "auc"], k=3)
+    judged = full_ranking(model, test, asked, among=some)
+    assert judged.protocol == f"full ranking among {len(some)} items"
+    assert judged.counts["items ranked"] == len(some)
+    codes = np.arange(0, len(model.items), 3)
+    scores = model.scores(model.known(np.arange(len(model.users))))[:, codes]
+    cut = [np.isin(log.items.decode(log.item_codes).to_pylist(), some) for log in (train, test)]
+    few = Interactions.from_codes(
+        train.user_codes[cut[0]],
+        train.item_codes[cut[0]] // 3,
+        n_users=train.n_users,
+        n_items=len(some),
+        user_ids=train.users.ids,
+        item_ids=some,
+    )
+    alone = full_ranking(by_hand.scored(few, scores), test.take(cut[1]), asked)
+    for name in ("recall@3", "ndcg@3", "hit_rate@3", "auc"):
+        assert found_by_id(judged, name, test) == pytest.approx(found_by_id(alone, name, test.take(cut[1])))
+    assert judged.sets["coverage@3"][0] == pytest.approx(alone.sets["coverage@3"][0])
+    assert judged.exposure is not None
+    assert len(judged.exposure) == len(model.items)
+    assert judged.exposure.sum() == judged.exposure[codes].sum() > 0
+
+
+def test_among_strange_items_is_refused_and_candidates_exclude_it():
+    model, train, test = case(0)
+    with pytest.raises(DataError, match="knows none"):
+        full_ranking(model, test, parse_all(["recall"], k=3), among=["x"])
+    with pytest.raises(ConfigError, match="given candidates"):
+        mw.evaluate(model, test, candidates=mw.draw_candidates(train, test, 2, seed=0), among=["i1"])
+    stop = mw.validation(test, metric="recall@3", among=model.items.to_list()[:9])
+    assert 0 <= stop.measure(model) <= 1

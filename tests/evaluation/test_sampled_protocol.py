@@ -167,3 +167,33 @@ def test_sampled_figures_are_above_full_ones_and_threads_change_nothing():
     assert found[0] == found[1]
     full = mw.evaluate(model, split.test, metrics=["hit_rate@5"])
     assert found[0]["hit_rate@5"].mean > full.metrics["hit_rate@5"].mean
+
+
+def test_known_histories_stand_for_training_rows():
+    """Strangers, and training users whose histories have grown; lists of users without a history are lost."""
+    log = mw.simulate_log(users=60, items=30, interactions=600, shape="clicks", newcomers=0, seed=0).log
+    model = mw.ItemKNN().fit(log)
+    strangers = Interactions.of(users=["x", "x", "y"], items=log.items.to_list()[3:6])
+    own = log.items.to_list()
+    users, items = ["x", "y", "z"], [own[7], own[8], own[9]]
+    given = Candidates(users=pa.array(users), items=pa.array(items), negatives=pa.array([own[10:20]] * 3))
+    judged = sampled_ranking(model, given, parse_all(["mrr@100"]), known=strangers)
+    histories = strangers.recode(strangers.users, log.items).matrix
+    scores = model.scores(model.fold_in(histories))
+    for row, target in enumerate((7, 8)):
+        codes = [target, *range(10, 20)]
+        rank = metrics_by_hand.rank_among(scores[row][codes].tolist(), codes, "half")
+        assert judged.per_user["mrr@100"][row] == pytest.approx(1 / (rank + 1))
+    assert math.isnan(judged.per_user["mrr@100"][2])
+    assert judged.counts["lists lost"] == 1
+
+
+def test_known_histories_that_have_not_grown_change_nothing():
+    log = mw.simulate_log(users=60, items=30, interactions=600, shape="clicks", newcomers=0, seed=0).log
+    split = mw.split_randomly(log, seed=0)
+    model = mw.EASE(regularization=20.0).fit(split.train)
+    given = draw_candidates(split.train, split.test, 5, seed=1)
+    found = [mw.evaluate(model, split.test, candidates=given, known=k).metrics for k in (None, split.train)]
+    assert found[0].keys() == found[1].keys()
+    for name, interval in found[0].items():
+        assert found[1][name].mean == pytest.approx(interval.mean)

@@ -110,6 +110,13 @@ def test_a_history_is_sorted_with_its_values() -> None:
     assert history_of(NAMES, [], None).shape == (1, 4)
 
 
+def test_a_history_keeps_the_order_in_which_it_was_given() -> None:
+    one = history_of(NAMES, ["dora", "anna", "carl"], [4, 1.5, 3])
+    assert one.in_order().tolist() == [3, 0, 2]
+    assert one.values_in_order().tolist() == [4, 1.5, 3]
+    assert history_of(NAMES, [], None).in_order().tolist() == []
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [

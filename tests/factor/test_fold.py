@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand.gmf import row_objective
 
 from matweave.data.csr import Csr
 from matweave.errors import DataError
-from matweave.factor.fold import ProjectionFold, RidgeFold
+from matweave.factor.fold import FLOOR, LogisticFold, ProjectionFold, PropagationFold, RidgeFold
 from matweave.threads import set_threads
 
 ITEMS, RANK, USERS = 9, 3, 130
@@ -143,3 +144,66 @@ def test_projection_is_the_history_times_the_items(use_values: bool) -> None:
     assert not ProjectionFold().use_values
     plain = ProjectionFold(use_values=use_values).solve(replace(log, values=None), model(False))
     np.testing.assert_allclose(plain.factors, (table != 0) @ FACTORS, rtol=1e-5, atol=1e-5)
+
+
+def test_a_propagated_row_is_the_sum_of_what_items_send_over_the_root_of_their_number() -> None:
+    sent = RNG.standard_normal((ITEMS, RANK)).astype(np.float32)
+    log = histories()
+    found = PropagationFold(item_layers=sent).solve(log, model(False))
+    assert found.bias is None
+    assert found.factors.dtype == np.float32
+    for u in range(log.n_rows):
+        js = log.row(u)[0]
+        wanted = sent[js].astype(float).sum(0) / np.sqrt(max(len(js), 1))
+        np.testing.assert_allclose(found.factors[u], wanted, atol=1e-5)
+    assert not found.factors[4].any()
+    plain = PropagationFold(item_layers=sent).solve(replace(log, values=None), model(False))
+    assert plain.factors.tobytes() == found.factors.tobytes()
+
+
+def a_history(*items: int) -> Csr:
+    return Csr.from_pairs([0] * len(items), list(items), shape=(1, ITEMS))
+
+
+@pytest.mark.parametrize("items", [(2,), (1, 4, 5), tuple(range(ITEMS))])
+@pytest.mark.parametrize("biased", [False, True])
+def test_a_logistic_row_is_the_minimum_of_its_expected_objective(
+    items: tuple[int, ...], biased: bool
+) -> None:
+    columns, m = np.array([0.1, 0.02, 0.3], np.float32), model(biased)
+    fold = LogisticFold(negatives=3, regularization=columns, ridge=0.2)
+    x = fold.solve(a_history(*items), m).factors[0].astype(np.float64)
+    offset = m.mean + (ITEM_BIAS.astype(np.float64) if biased else np.zeros(ITEMS))
+    ridge = columns.astype(np.float64) * len(items) * 4 + 0.2
+
+    def value(at: np.ndarray) -> float:
+        return row_objective(at, set(items), FACTORS.astype(np.float64), offset, 3, ridge)
+
+    here = value(x)
+    for direction in np.concatenate([np.eye(RANK), RNG.standard_normal((20, RANK))]):
+        up, down = value(x + 1e-3 * direction), value(x - 1e-3 * direction)
+        assert abs(up - down) / 2e-3 < 2e-4 * max(1.0, here) * np.linalg.norm(direction)
+        assert up + down > 2 * here
+
+
+def test_a_logistic_row_without_a_penalty_is_held_by_the_floor() -> None:
+    fold = LogisticFold(negatives=1, regularization=np.zeros(RANK, np.float32))
+    x = fold.solve(a_history(3), model(False)).factors[0]
+    assert np.isfinite(x).all()
+    assert 0 < FLOOR < 1e-2
+    assert np.abs(x).max() < 1e3
+
+
+def test_logistic_rows_do_not_depend_on_the_others_or_on_threads_and_values_are_not_read() -> None:
+    at, items = np.nonzero(np.random.default_rng(1).random((USERS, ITEMS)) < 0.3)
+    log = Csr.from_pairs(at, items, shape=(USERS, ITEMS))
+    fold = LogisticFold(negatives=2, regularization=np.full(RANK, 0.05, np.float32))
+    whole = fold.solve(log, model(False)).factors
+    for threads in (1, 3):
+        set_threads(threads)
+        assert fold.solve(log, model(False)).factors.tobytes() == whole.tobytes()
+    alone = fold.solve(log.rows(np.array([7])), model(False)).factors
+    assert alone[0].tobytes() == whole[7].tobytes()
+    valued = replace(log, values=np.arange(log.nnz, dtype=np.float32))
+    assert fold.solve(valued, model(False)).factors.tobytes() == whole.tobytes()
+    assert not whole[log.counts == 0].any()

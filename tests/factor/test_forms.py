@@ -20,8 +20,9 @@ from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError, UnknownId
 from matweave.factor.fold import ProjectionFold, RidgeFold
-from matweave.factor.forms import BLOCK, FactorModel, ItemModel, Recommender
+from matweave.factor.forms import BLOCK, Factored, FactorModel, ItemModel, Recommender
 from matweave.factor.loop import History
+from matweave.factor.rows import FactorRows
 from matweave.factor.storage import load
 from matweave.factor.weights import DenseWeights, NoWeights, SparseWeights
 
@@ -444,3 +445,29 @@ def test_a_model_shows_itself_in_one_line() -> None:
     shown = repr(mw.Popularity().fit(log))
     assert shown.startswith("ItemModel of Popularity(half_life_days=None): ")
     assert shown.endswith(f"{log.n_users} users, {log.n_items} items, ended by closed form after epoch 0")
+
+
+class Doubled(Factored):
+    """Rows from elsewhere: a user's row is twice that of the table, and so is a stranger's of its history's sum."""
+
+    def known(self, user_codes: np.ndarray) -> FactorRows:
+        return FactorRows(factors=2 * X[user_codes], bias=None)
+
+    def fold_in(self, histories: Csr) -> FactorRows:
+        return FactorRows(factors=2 * np.asarray(histories.scipy() @ Y, np.float32), bias=None)
+
+    def item_side(self) -> tuple[np.ndarray, np.ndarray | None, float]:
+        return Y, JB, 3.0
+
+
+def test_what_is_factored_answers_wherever_its_rows_come_from() -> None:
+    model, table = Doubled(**common()), 3.0 + JB + 2 * X @ Y.T
+    rows = model.known(ALL)
+    np.testing.assert_array_equal(model.scores(rows), table)
+    at, items = np.repeat(ALL, ITEMS), np.tile(np.arange(ITEMS), USERS)
+    np.testing.assert_array_equal(model.pair_scores(rows, at, items), table.ravel())
+    wanted = [best(row, 5, SEEN.row(u)[0]) for u, row in enumerate(table)]
+    found = model.top(rows, 5, SEEN)
+    assert [c[:n].tolist() for c, n in zip(found[0], found[2], strict=True)] == wanted
+    assert model.similar(J_IDS[2], k=4).equals(plain().similar(J_IDS[2], k=4))
+    np.testing.assert_allclose(model.scores(model.fold_in(SEEN)), 3.0 + JB + 2 * TABLE @ Y @ Y.T)

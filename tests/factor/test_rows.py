@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matweave.data.csr import Csr
-from matweave.factor.rows import FactorRows, HistoryRows, Rows
+from matweave.factor.rows import BlendRows, FactorRows, HistoryRows, Rows
 
 PARTS = [
     slice(0, 2),
@@ -62,3 +62,22 @@ def test_history_rows_taken_in_any_order(at: np.ndarray) -> None:
     histories = Csr.from_pairs([0, 0, 2, 3], [1, 4, 0, 2], [1.0, 2.0, 3.0, 4.0], shape=(4, 5))
     found = HistoryRows(histories=histories).take(at)
     assert np.array_equal(found.histories.scipy().toarray(), histories.scipy().toarray()[at])
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+@pytest.mark.parametrize("at", TAKES, ids=str)
+def test_blend_rows_are_those_of_each_part(part: slice, at: np.ndarray) -> None:
+    factors = FactorRows(factors=np.arange(8, dtype=np.float32).reshape(4, 2), bias=None)
+    others = FactorRows(
+        factors=np.arange(4, dtype=np.float32).reshape(4, 1), bias=np.arange(4, dtype=np.float32)
+    )
+    rows = BlendRows(parts=(factors, others))
+    assert len(rows) == 4
+    for cut, wanted in (
+        (rows[part], [r[part] for r in rows.parts]),
+        (rows.take(at), [r.take(at) for r in rows.parts]),
+    ):
+        assert len(cut) == len(wanted[0])
+        for found, expected in zip(cut.parts, wanted, strict=True):
+            assert isinstance(found, FactorRows)
+            assert np.array_equal(found.factors, expected.factors)  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,17 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ArtifactError
 from matweave.factor.checkpoint import Checkpoint
 from matweave.factor.fold import FoldIn
-from matweave.factor.forms import Recommender
+from matweave.factor.forms import Factored, Recommender
 from matweave.factor.loop import FitState
 from matweave.factor.popularity import Popularity
 from matweave.factor.storage import FORMS, load
 from matweave.factor.weights import ItemWeights
+
+
+def below(kind: type) -> Iterator[type]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from below(one)
 
 
 @pytest.fixture
@@ -30,7 +37,8 @@ def model() -> Recommender:
 
 def test_every_form_and_part_of_one_can_be_loaded() -> None:
     for family in (Recommender, FoldIn, ItemWeights):
-        assert {kind.__name__ for kind in family.__subclasses__()} <= set(FORMS)
+        kinds = {k.__name__ for k in below(family) if k.__module__.startswith("matweave.factor")}
+        assert kinds - {Factored.__name__} <= set(FORMS)
     assert all(name == kind.__name__ for name, kind in FORMS.items())
     assert not any(getattr(kind, "__abstractmethods__", None) for kind in FORMS.values())
 
@@ -79,3 +87,11 @@ def test_another_folder_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / CARD).write_text('{"architectures": ["theirs"]}')
     with pytest.raises(ArtifactError, match="not a matweave model"):
         load(tmp_path)
+
+
+def test_what_a_folder_may_hold_is_handed_in(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    assert load(tmp_path, {**FORMS, "More": Csr}).method == "Popularity"
+    fewer = {name: kind for name, kind in FORMS.items() if name != "ItemModel"}
+    with pytest.raises(ArtifactError, match="holds a ItemModel, which is not expected here"):
+        load(tmp_path, fewer)

@@ -32,7 +32,7 @@ print([name for name in {HEAVY} if name in sys.modules])
     assert loaded == "[]"
 
 
-ON_EXTRAS = {"deep": "torch", "train": "torch", "nets": "torch", "sklearn": "sklearn"}
+ON_EXTRAS = {"deep": "torch", "train": "torch", "nets": "torch", "neural": "torch", "sklearn": "sklearn"}
 """Rooms that need an extra, and its module; what opens their doors (app/net_*) needs it too, but for the commands."""
 FREE = {"history.py", "net_cli.py", "net_options.py", "net_data.py"}
 """Files among them that are loaded where the extra is absent: what reports and the command line read."""
@@ -92,6 +92,35 @@ except MissingExtra as error:
     print(error.mend)
 """
         assert run(code).strip() == f"pip install 'matweave[{extra}]'"
+
+
+def test_without_torch_the_catalogue_is_there_and_a_neural_method_names_the_pip_line(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n1,1,1\n1,2,2\n2,1,3\n", encoding="utf-8")
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(name, name="torch")
+sys.meta_path.insert(0, Absent())
+from matweave.app.catalogue import METHODS, method, recipe_of
+assert "sas_rec" in METHODS and len(METHODS) == len(list(METHODS)) and recipe_of("ease", [], 0)
+from matweave.app.cli import main
+for name in ("implicit_als", "sas_rec"):
+    try:
+        main(["fit", name, {str(tmp_path / "log.csv")!r}, "--out", {str(tmp_path)!r} + "/" + name, "--quiet"])
+        code = 0
+    except SystemExit as ended:
+        code = ended.code or 0
+    print("ended", name, code)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert [line for line in done.stdout.splitlines() if line.startswith("ended")] == [
+        "ended implicit_als 0",
+        "ended sas_rec 2",
+    ], done.stderr
+    assert "pip install 'matweave[deep]'" in done.stderr
+    assert not (tmp_path / "sas_rec").exists()
 
 
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

@@ -54,7 +54,7 @@ def made(
     device: torch.device = CPU,
     measure: str = "",
     higher: bool = False,
-    store: Callable[[TrainState], None] | None = None,
+    store: Callable[[TrainState], bool | None] | None = None,
     optimizer: str = "momentum",
 ) -> Run:
     """A run of steps of 4, 4 and 2 examples; the module's one weight is set by `drive`."""
@@ -276,6 +276,26 @@ def test_a_state_is_stored_after_every_order_of_the_moment() -> None:
     assert stored[0].rates == (1.0, 0.25)
     assert stored[0].optimizer["lr"].tolist() == [0.125]
     drive(made([on("step", 2, Save())]))  # no store: nothing to do
+
+
+@pytest.mark.parametrize(
+    ("at", "step", "why"),
+    [("step", 2, "interrupted"), ("epoch", 6, "interrupted"), ("epoch", 9, "interrupted")],
+)
+def test_a_store_that_answers_true_ends_training_with_that_step(at: str, step: int, why: str) -> None:
+    stored: list[TrainState] = []
+    run = made([on(at, step, Save())], store=lambda state: stored.append(state) or True)
+    history = drive(run)
+    assert ([s.step for s in stored], run.step, history.stopped) == ([step], step, why)
+
+
+def test_a_reason_that_was_given_before_the_stores_stays() -> None:
+    run = made([on("epoch", 3, Stop("enough")), on("epoch", 3, Save())], store=lambda state: True)
+    assert drive(run).stopped == "enough"
+
+
+def test_a_store_that_answers_false_changes_nothing() -> None:
+    assert drive(made([on("epoch", 3, Save())], store=lambda state: False)).stopped == "epochs"
 
 
 def test_a_state_is_an_array_of_its_own() -> None:

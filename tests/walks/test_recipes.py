@@ -22,7 +22,7 @@ def found(pattern: str, least: float = 0.0) -> Callable[[str], None]:
     """A check: the pattern is in what was printed, and its number, where it has one, is large enough."""
 
     def check(out: str) -> None:
-        hit = re.search(pattern, out)
+        hit = re.search(pattern, out, re.MULTILINE)
         assert hit, out
         assert not hit.groups() or float(hit[1]) >= least, out
 
@@ -46,10 +46,18 @@ def lines_agree(out: str) -> None:
     assert off[1] < 1e-2  # SGD
 
 
+def blend_is_the_best(out: str) -> None:
+    alone = [float(x) for x in re.findall(r"alone (\d\.\d+)", out)]
+    assert len(alone) == 3
+    found(r"^blend (\d\.\d+) on validation", max(alone))(out)
+    found("saved and loaded: Blend of ImplicitALS, NeuMF, SASRec")(out)
+
+
 SAYS = {
     "compare_methods": found("implicit_als"),
     "log_to_recommendations": found("saved and loaded: ImplicitALS"),
     "ratings_by_three_solvers": found("alternating least squares"),
+    "neural_from_factors": blend_is_the_best,
     "xor": xor_is_solved,
     "linear_regression": lines_agree,
     "digits": found(r"accuracy +(0\.\d+|1\.0+)", 0.8),

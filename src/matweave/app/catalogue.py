@@ -1,35 +1,77 @@
 """The one explicit table of methods: name as typed -> recipe. Nothing else registers anything.
 
-Names are the snake case of the classes. To add a method: its file, its twin, its line here, its docs entry.
+Names are the snake case of the classes, and of their files. To add a method: its file, its twin, its line here, its docs entry.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, final
 
 from matweave.config import build, parse_settings
 from matweave.errors import ConfigError, nearest
-from matweave.factor.biased_mf import BiasedMF
-from matweave.factor.ease import EASE
-from matweave.factor.explicit_als import ExplicitALS
-from matweave.factor.implicit_als import ImplicitALS
-from matweave.factor.item_knn import ItemKNN
-from matweave.factor.popularity import Popularity
-from matweave.factor.pure_svd import PureSVD
 
-METHODS: dict[str, type] = {
-    "popularity": Popularity,
-    "item_knn": ItemKNN,
-    "ease": EASE,
-    "pure_svd": PureSVD,
-    "implicit_als": ImplicitALS,
-    "explicit_als": ExplicitALS,
-    "biased_mf": BiasedMF,
-}
 
-RATING_METHODS = frozenset(
-    name for name, recipe in METHODS.items() if getattr(recipe, "predicts_values", False)
+@final
+class Methods(Mapping[str, type]):
+    """Name as typed -> recipe. A recipe is imported when it is asked for, since those of `neural` need torch."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = dict(rows)
+
+    def __getitem__(self, name: str) -> type:
+        room, _, kind = self._rows[name].partition(".")
+        return getattr(import_module(f"matweave.{room}.{name}"), kind)
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would import
+        return name in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def spelling(self, name: str) -> str:
+        """The recipe's class by name; imports nothing."""
+        return self._rows[name].partition(".")[2]
+
+    def of(self, recipe: type) -> str:
+        """The name of a recipe; imports nothing. Raises KeyError for a class that is none."""
+        room, _, name = recipe.__module__.removeprefix("matweave.").partition(".")
+        if self._rows.get(name) != f"{room}.{recipe.__name__}":
+            raise KeyError(recipe)
+        return name
+
+
+METHODS = Methods(
+    {
+        "popularity": "factor.Popularity",
+        "item_knn": "factor.ItemKNN",
+        "ease": "factor.EASE",
+        "pure_svd": "factor.PureSVD",
+        "implicit_als": "factor.ImplicitALS",
+        "explicit_als": "factor.ExplicitALS",
+        "biased_mf": "factor.BiasedMF",
+        "auto_rec": "neural.AutoRec",
+        "mult_dae": "neural.MultDAE",
+        "mult_vae": "neural.MultVAE",
+        "rec_vae": "neural.RecVAE",
+        "gru4_rec": "neural.GRU4Rec",
+        "caser": "neural.Caser",
+        "deep_mf": "neural.DeepMF",
+        "sas_rec": "neural.SASRec",
+        "bert4_rec": "neural.BERT4Rec",
+        "two_tower": "neural.TwoTower",
+        "gmf": "neural.GMF",
+        "light_gcn": "neural.LightGCN",
+        "dot_product": "neural.DotProduct",
+        "neu_mf": "neural.NeuMF",
+    }
 )
+
+RATING_METHODS = frozenset({"auto_rec", "explicit_als", "biased_mf", "dot_product"})
 """Methods that predict values, and so need them; judged by RMSE as well as by ranking."""
 
 
@@ -38,9 +80,9 @@ def method(name: str) -> type:
 
     Raises ConfigError with the nearest name.
     """
-    for known, recipe in METHODS.items():
+    for known in METHODS:
         if method_is(known, name):
-            return recipe
+            return METHODS[known]
     raise ConfigError(
         f"unknown method {name!r}{nearest(name, METHODS)}",
         where="methods",
@@ -54,12 +96,21 @@ def method_is(known: str, name: str) -> bool:
     >>> method_is("biased_mf", "BiasedMF"), method_is("biased_mf", "biased-mf"), method_is("ease", "eas")
     (True, True, False)
     """
-    return name.strip().replace("-", "_").casefold() in (known, METHODS[known].__name__.casefold())
+    return name.strip().replace("-", "_").casefold() in (known, METHODS.spelling(known).casefold())
 
 
 def name_of(recipe: type) -> str:
     """The name under which a recipe stands in the table."""
-    return next(name for name, known in METHODS.items() if known is recipe)
+    return METHODS.of(recipe)
+
+
+def label_of(spelling: str) -> str:
+    """The name of a model's method by its class's, as a table or a file shows it; imports nothing.
+
+    >>> label_of("ImplicitALS"), label_of("Blend")
+    ('implicit_als', 'blend')
+    """
+    return next((name for name in METHODS if METHODS.spelling(name) == spelling), spelling.casefold())
 
 
 def recipe_of(name: str, settings: list[str], seed: int) -> Any:

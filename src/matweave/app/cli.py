@@ -4,7 +4,6 @@ progress and remarks to stderr, and an error is one screen with exit code 2.
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,9 @@ import typer
 from matweave.app import net_cli
 from matweave.app import net_options as n
 from matweave.app import options as o
+from matweave.app.blend_cli import blend
 from matweave.app.cli_data import data_app
+from matweave.app.content_cli import content_app
 from matweave.app.progress import console, say
 from matweave.errors import ConfigError, MatweaveError
 from matweave.threads import set_threads
@@ -75,6 +76,7 @@ def fit(
     metric: Annotated[
         str | None, typer.Option(help="Metric of early stopping; default ndcg@10 or rmse.")
     ] = None,
+    init: o.Init = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a killed run was, to the same result.")
     ] = False,
@@ -85,16 +87,14 @@ def fit(
     """Fit METHOD on LOG and save the model in DIR."""
     from matweave.app import verbs
     from matweave.app.catalogue import recipe_of
+    from matweave.app.tables import print_fit
 
     set_threads(threads)
     recipe = recipe_of(method, settings or [], seed)  # before the log is read: settings fail at once
+    start = verbs.initial(recipe, init)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
-    done = verbs.fit(recipe, data, out, valid=valid, metric=metric, resume=resume, quiet=quiet)
-    past = done.model.history
-    epoch = f", epoch {past.epoch}" if past.epoch else ""
-    tail = f", objective {past.objective[-1]:.6g}" if past.objective else ""
-    print(f"{done.model.method}: {past.stopped}{epoch}, {past.seconds:.2f} s{tail}")
-    print(f"model: {out}")
+    done = verbs.fit(recipe, data, out, valid=valid, metric=metric, init=start, resume=resume, quiet=quiet)
+    print_fit(done)
     if done.unfinished:
         say(
             f"stopped early; what was learned is saved. Add --resume to go on to the end (checkpoint in {out})."
@@ -182,6 +182,7 @@ def evaluate(
     negatives: Annotated[
         Path | None, typer.Option(help="Negatives of each test row (a sampled protocol).")
     ] = None,
+    known: o.Known = None,
     user: o.User = None,
     item: o.Item = None,
     value: o.Value = None,
@@ -208,8 +209,7 @@ def evaluate(
     --text, --layout, --part, --labels, --channels, --size and --report are its, and --time is of both.
     """
     from matweave.app import judging
-    from matweave.factor.storage import load
-    from matweave.storage import holds_net
+    from matweave.storage import holds_net, load_recommender
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
@@ -223,8 +223,9 @@ def evaluate(
             folder, log, part=part, said=said, seed=seed, json_to=json_to, report=report, quiet=quiet
         )
         return
-    model = load(folder)
-    data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
+    model = load_recommender(folder)
+    reading = (user, item, value, time, duplicates, on_bad_rows, quiet)
+    data = _read(log, *reading)
     found = judging.evaluate(
         model,
         data,
@@ -232,6 +233,7 @@ def evaluate(
         metrics=o.comma(metrics),
         negatives=negatives,
         threshold=threshold,
+        known=None if known is None else _read(known, *reading),
         seed=seed,
         quiet=quiet,
     )
@@ -246,7 +248,7 @@ def recommend(
     history: Annotated[
         str | None,
         typer.Option(
-            help='A stranger\'s items: i1,i2 or i1=5,i2=3 with values; "a,b" where an id has a comma.'
+            help='A stranger\'s items, first to last: i1,i2 or i1=5,i2=3 with values; "a,b" where an id has a comma.'
         ),
     ] = None,
     k: o.K = 10,
@@ -256,7 +258,10 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: o.Threads = None,
 ) -> None:
-    """Recommend items to known users, to all of them, or to a stranger by history."""
+    """Recommend items to known users, to all of them, or to a stranger by history.
+
+    A method that reads histories in order (sas_rec, gru4_rec, ...) takes --history in the order given, the last item last.
+    """
     from matweave.app import verbs
     from matweave.app.tables import print_table
 
@@ -317,7 +322,7 @@ def tune(
     quiet: o.Quiet = False,
 ) -> None:
     """Search settings on a validation part (extra `tune`); the test part of a later compare stays unseen."""
-    from matweave.app.tuning import search, searcher
+    from matweave.app.tuning import fit_line, search, searcher
 
     set_threads(threads)
     searcher()  # before the log is read
@@ -337,18 +342,16 @@ def tune(
     if json_to:
         _write_json(found, json_to)
     if json_to != "-":
-        words = ["matweave", "fit", found["method"], str(log)]
-        for name, column in (("user", user), ("item", item), ("value", value), ("time", time)):
-            words += [] if column is None else [f"--{name}", column]
-        words += [] if duplicates == "last" else ["--duplicates", duplicates]
-        words += [] if on_bad_rows == "error" else ["--on-bad-rows", on_bad_rows]
-        for name, chosen in found["settings"].items():
-            words += ["--set", f"{name}={chosen}"]
+        columns = dict(user=user, item=item, value=value, time=time)
+        columns |= dict(duplicates=None if duplicates == "last" else duplicates)
+        columns |= dict(on_bad_rows=None if on_bad_rows == "error" else on_bad_rows)
         print(f"{found['metric']} {found['value']:.4f} on validation, best of {found['trials']} trials")
-        print(shlex.join(words), "--out DIR")
+        print(fit_line(found, log, **columns))
 
 
 app.add_typer(data_app, name="data")
+app.add_typer(content_app, name="content")
+app.command()(blend)
 app.command()(net_cli.train)
 app.command()(net_cli.predict)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, final
 
-from matweave.app.catalogue import method, name_of
+from matweave.app.catalogue import label_of
 from matweave.app.options import read
 from matweave.app.progress import epochs, say
 from matweave.app.verbs import check_split
@@ -164,12 +164,20 @@ def evaluate(
     negatives: Path | None,
     seed: int,
     threshold: float | None = None,
+    known: Interactions | None = None,
     quiet: bool = False,
 ) -> evaluating.Evaluation:
-    """Judge a saved model on a test log."""
+    """Judge a saved model on a test log; known: histories to answer from, in place of those of training."""
     lists = candidates_of(negatives, model, test, say=None if quiet else say)
     return evaluating.evaluate(
-        model, test, k=k, metrics=metrics or None, candidates=lists, threshold=threshold, seed=seed
+        model,
+        test,
+        k=k,
+        metrics=metrics or None,
+        candidates=lists,
+        threshold=threshold,
+        known=known,
+        seed=seed,
     )
 
 
@@ -190,7 +198,7 @@ def deliver_evaluation(
 def evaluation_json(found: evaluating.Evaluation, model: Recommender) -> dict[str, Any]:
     """The JSON object of one evaluated model; the keys are those of a comparison's results."""
     result = {
-        "method": name_of(method(model.method)),
+        "method": label_of(model.method),
         "settings": dict(model.settings),
         "metrics": {name: interval.as_dict() for name, interval in found.metrics.items()},
         "p_values": {},

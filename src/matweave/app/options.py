@@ -44,6 +44,16 @@ Metrics = Annotated[
 Threshold = Annotated[
     float | None, typer.Option(help="Only test rows of at least this value are relevant to ranking.")
 ]
+Known = Annotated[
+    Path | None,
+    typer.Option(
+        help="Log of what users had before the test, in place of the training rows: all rows up to it, for models of sequences."
+    ),
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(help="A fitted model whose factors are the start (networks only).", metavar="DIR"),
+]
 Model = Annotated[Path, typer.Argument(help="The folder of a fitted model.", metavar="DIR")]
 
 
@@ -97,6 +107,7 @@ _RANKS = (
     "metrics",
     "threshold",
     "negatives",
+    "known",
     "user",
     "item",
     "value",

@@ -29,6 +29,15 @@ def print_table(table: pa.Table, *, as_json: bool = False, to_file: bool = False
         print(f"... {len(table) - len(shown):,} more rows in the file")
 
 
+def print_fit(done: Any) -> None:
+    """How a fit went, and where its model is. done: what `verbs.fit` gave."""
+    past = done.model.history
+    epoch = f", epoch {past.epoch}" if past.epoch else ""
+    tail = f", objective {past.objective[-1]:.6g}" if past.objective else ""
+    print(f"{done.model.method}: {past.stopped}{epoch}, {past.seconds:.2f} s{tail}")
+    print(f"model: {done.folder}")
+
+
 def write_json(value: Any, to: str) -> None:
     """JSON to a file, whole or not at all, or to stdout for -."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)

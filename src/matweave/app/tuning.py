@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from matweave.app.catalogue import RATING_METHODS, method, name_of, recipe_of
@@ -98,6 +100,16 @@ def search(
     }
 
 
+def fit_line(found: dict[str, Any], log: Path, **columns: str | None) -> str:
+    """The command that fits with what was found. columns: options of reading, None where they were not given."""
+    words = ["matweave", "fit", found["method"], str(log)]
+    for name, said in columns.items():
+        words += [] if said is None else [f"--{name.replace('_', '-')}", said]
+    for name, chosen in found["settings"].items():
+        words += ["--set", f"{name}={chosen}"]
+    return f"{shlex.join(words)} --out DIR"
+
+
 def searcher() -> Any:
     """The optuna module; MissingExtra where it is not installed."""
     try:
@@ -111,7 +123,11 @@ def _defaults(base: Any, space: Space) -> dict[str, Any]:
     found = {}
     for name, span in space.items():
         value = getattr(base, name)
-        if isinstance(span, Span):
+        if isinstance(span, tuple):
+            value = value if value in span else span[0]
+        elif value is None:  # the recipe's own choice, which no number stands for
+            value = int(span.low) if span.whole else span.low
+        else:
             value = min(max(value, span.low), span.high)
             value = int(value) if span.whole else float(value)
         found[name] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, final
 
@@ -21,7 +22,7 @@ from matweave.evaluation.evaluate import validation
 from matweave.factor.checkpoint import Checkpoint, fingerprint
 from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation
-from matweave.factor.storage import load
+from matweave.storage import load_recommender as load
 
 SPLITS = ("time", "leave-last", "random", "by-user")
 
@@ -37,6 +38,31 @@ class Fitted:
     unfinished: bool
 
 
+@final
+@dataclass(frozen=True, kw_only=True)
+class Initial:
+    """A model that another starts from, and the hash of its arrays: what tells it from any other."""
+
+    model: Recommender
+    mark: str
+
+
+def initial(recipe: Any, folder: Path | None) -> Initial | None:
+    """The model in a folder that a recipe is to start from; asked before a log is read.
+
+    Raises ConfigError for a recipe that starts from nothing, ArtifactError for a folder without a recommender.
+    """
+    if folder is None:
+        return None
+    if "init" not in signature(recipe.fit).parameters:
+        raise ConfigError(
+            f"{type(recipe).__name__} starts from no other model",
+            where="--init",
+            mend="leave it out; networks (neu_mf, sas_rec, light_gcn, ...) take it",
+        )
+    return Initial(model=load(folder), mark=read_card(folder)["tensors"]["sha256"])
+
+
 def fit(
     recipe: Any,
     log: Interactions,
@@ -44,23 +70,44 @@ def fit(
     *,
     valid: float = 0.0,
     metric: str | None = None,
+    init: Initial | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Fitted:
     """Fit a recipe on a log and save the model in `out`; a checkpoint there lets a killed run go on.
 
-    valid: share of the log, latest first, held out for early stopping on `metric`; 0 for none.
+    valid: share of the log, latest first, held out for early stopping on `metric`; 0 for none. init: what `initial` gave.
     resume: go on from the checkpoint of a run with the same recipe and log; the result is the same as if
     it had never been killed. Without one in `out`, or with a finished model there, it says so.
     """
-    for folder in (out, out / "checkpoint"):  # before the work, not after it
-        refuse_foreign(folder)
-    refuse_unwritable(out, folder=True)
     train, check = log, None
     name = name_of(type(recipe))
     if valid:
         train, check = held_out(log, valid, name, metric)
     mark = fingerprint(recipe, log) + (f"-{valid}-{metric}" if valid else "")
+    given = {} if init is None else {"init": init.model}
+    mark += "" if init is None else f"-init-{init.mark}"
+    return fit_to(
+        out, recipe, train, name=name, mark=mark, validate=check, resume=resume, quiet=quiet, **given
+    )
+
+
+def fit_to(
+    out: Path,
+    recipe: Any,
+    train: Interactions,
+    *,
+    name: str,
+    mark: str,
+    validate: Validation | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    **given: Any,
+) -> Fitted:
+    """Fit and save, with progress and checkpoints; `name` is shown, `mark` tells one run from another, `given` goes to fit."""
+    for folder in (out, out / "checkpoint"):  # before the work, not after it
+        refuse_foreign(folder)
+    refuse_unwritable(out, folder=True)
     checkpoint = Checkpoint(folder=out / "checkpoint", fingerprint=mark)
     state = _start(checkpoint, out, mark, resume)
     if isinstance(state, Recommender):
@@ -77,7 +124,7 @@ def fit(
                 checkpoint(now, total)
                 return show(now, total)
 
-            model = recipe.fit(train, validate=check, watch=watch, resume=state)
+            model = recipe.fit(train, validate=validate, watch=watch, resume=state, **given)
     except KeyboardInterrupt:
         if checkpoint.exists:
             say(f"stopped at once; add --resume to go on from the checkpoint in {out}")

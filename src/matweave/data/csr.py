@@ -1,7 +1,8 @@
 """Sparse matrices by row: the shape in which every method reads a log.
 
 `Csr` is SciPy's CSR with what the rest of the house relies on made sure of: int64 offsets, int32 column
-numbers sorted within each row without repeats, float32 values or none at all where every entry is 1.
+numbers sorted within each row without repeats, float32 values or none at all where every entry is 1. A matrix of
+histories may also say in which order the entries of each row happened.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Csr:
     """A sparse matrix by row. Raises DataError for arrays that are not one.
 
     indptr (rows + 1,) int64; indices (nnz,) int32, rising within a row; values (nnz,) float32, or None
-    where every entry is 1.
+    where every entry is 1. order (nnz,) int32, or None where it is not known: the places within its row, from 0, of the
+    entries as they happened, first to last.
 
     >>> m = Csr.from_pairs([1, 0, 1], [2, 0, 1], [5.0, 3.0, 4.0], shape=(2, 3))
     >>> m.indptr.tolist(), m.indices.tolist(), m.values.tolist()
@@ -36,6 +38,7 @@ class Csr:
     indices: np.ndarray
     values: np.ndarray | None
     n_columns: int
+    order: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -60,6 +63,18 @@ class Csr:
                 f"an index is not in 0..{self.n_columns - 1}",
                 "a row's indices are not rising: unsorted, or the same entry twice",
             )[fault - 1]
+        return self._order_problem()
+
+    def _order_problem(self) -> str | None:
+        if self.order is None:
+            return None
+        if self.order.dtype != np.int32 or self.order.shape != self.indices.shape:
+            return f"order is not an array of int32 of the {len(self.indices)} entries"
+        lengths = np.diff(self.indptr)
+        at = self.order + np.repeat(self.indptr[:-1], lengths)
+        inside = (self.order >= 0) & (self.order < np.repeat(lengths, lengths))
+        if not inside.all() or (np.bincount(at, minlength=len(at)) != 1).any():
+            return "order does not name each entry of a row once"
         return None
 
     @staticmethod
@@ -142,6 +157,28 @@ class Csr:
         cut = slice(self.indptr[i], self.indptr[i + 1])
         return self.indices[cut], None if self.values is None else self.values[cut]
 
+    def in_order(self) -> np.ndarray:
+        """Columns of all entries (nnz,) int32, row by row, each row as it happened. Raises DataError where that is not known.
+
+        >>> first, then = np.array([3, 5], np.int32), np.array([1, 0], np.int32)
+        >>> Csr(indptr=np.array([0, 2]), indices=first, values=None, n_columns=6, order=then).in_order().tolist()
+        [5, 3]
+        """
+        return self.indices[self._as_happened()]
+
+    def values_in_order(self) -> np.ndarray:
+        """The values (nnz,) float32, or ones, of the same entries."""
+        return self.weights()[self._as_happened()]
+
+    def _as_happened(self) -> np.ndarray:
+        if self.order is None:
+            raise DataError(
+                "the order in which these entries happened is not known",
+                where="histories",
+                mend="name the time column when reading the log",
+            )
+        return self.order + np.repeat(self.indptr[:-1], np.diff(self.indptr))
+
     def rows(self, codes: Any) -> Csr:
         """The matrix of the rows at `codes`, in that order; a row may be taken more than once."""
         codes = np.asarray(codes)
@@ -154,10 +191,13 @@ class Csr:
         np.cumsum(self.indptr[codes + 1] - self.indptr[codes], out=indptr[1:])
         at = np.arange(indptr[-1]) + np.repeat(self.indptr[codes] - indptr[:-1], np.diff(indptr))
         values = None if self.values is None else self.values[at]
-        return Csr(indptr=indptr, indices=self.indices[at], values=values, n_columns=self.n_columns)
+        order = None if self.order is None else self.order[at]
+        return Csr(
+            indptr=indptr, indices=self.indices[at], values=values, n_columns=self.n_columns, order=order
+        )
 
     def transpose(self) -> Csr:
-        """The matrix by column: rows become columns."""
+        """The matrix by column: rows become columns; it has no order."""
         indptr, indices, values = transpose(self.indptr, self.indices, self.values, self.n_columns)
         return Csr(indptr=indptr, indices=indices, values=values, n_columns=self.n_rows)
 

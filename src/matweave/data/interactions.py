@@ -244,6 +244,20 @@ class Interactions:
         return Csr.from_pairs(self.user_codes, self.item_codes, self.values, (self.n_users, self.n_items))
 
     @cached_property
+    def histories(self) -> Csr:
+        """The matrix users x items with the order of each user's rows: by time, and by row where times are equal.
+
+        Made once and kept. Raises DataError for a log without times.
+        """
+        if self.times is None:
+            raise DataError(
+                "this log has no times, and histories have an order",
+                where="histories",
+                mend="name the time column when reading the log",
+            )
+        return _with_order(self.by_user, self.user_codes, self.item_codes, self.times)
+
+    @cached_property
     def by_item(self) -> Csr:
         """The matrix items x users; made once and kept."""
         return self.by_user.transpose()
@@ -268,18 +282,22 @@ class Interactions:
             report=self.report,
         )
 
-    def recode(self, users: Vocabulary, items: Vocabulary) -> Recoded:
+    def recode(self, users: Vocabulary, items: Vocabulary, *, ordered: bool = False) -> Recoded:
         """The rows whose user and item are both in the given vocabularies, as a matrix over their codes.
 
-        Counted beside it: distinct users and items of this log that are not in them, and the rows lost.
+        ordered: with the order of each row, where the log has times. Counted beside it: distinct users and items of this log
+        that are not in them, and the rows lost.
         """
         u, users_known = users.encode(self.users.ids)
         j, items_known = items.encode(self.items.ids)
         kept = users_known[self.user_codes] & items_known[self.item_codes]
         values = None if self.values is None else self.values[kept]
         rows, columns = u[self.user_codes[kept]], j[self.item_codes[kept]]
+        matrix = Csr.from_pairs(rows, columns, values, (len(users), len(items)))
+        if ordered and self.times is not None:
+            matrix = _with_order(matrix, rows, columns, self.times[kept])
         return Recoded(
-            matrix=Csr.from_pairs(rows, columns, values, (len(users), len(items))),
+            matrix=matrix,
             unknown_users=int(np.count_nonzero(~users_known)),
             unknown_items=int(np.count_nonzero(~items_known)),
             lost_rows=len(self) - int(np.count_nonzero(kept)),
@@ -293,6 +311,16 @@ class Interactions:
         if self.times is not None:
             columns["time"] = arrow(self.times).cast(pa.timestamp("us", tz="UTC"))
         return as_frame(pa.table(columns), kind or self.frame)
+
+
+def _with_order(matrix: Csr, rows: np.ndarray, columns: np.ndarray, times: np.ndarray) -> Csr:
+    """The matrix of these entries, told in which order they happened."""
+    place = np.empty(len(rows), np.int64)  # of each entry in the matrix
+    place[np.lexsort((columns, rows))] = np.arange(len(rows))
+    by_time = np.argsort(times, kind="stable")
+    happened = by_time[np.argsort(rows[by_time], kind="stable")]
+    order = place[happened] - np.repeat(matrix.indptr[:-1], matrix.counts)
+    return replace(matrix, order=order.astype(np.int32))
 
 
 def _compact(codes: np.ndarray, vocabulary: Vocabulary) -> tuple[np.ndarray, Vocabulary]:

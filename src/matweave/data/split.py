@@ -6,6 +6,7 @@
 | `split_leave_last_out` | each user's last rows                                | always            |
 | `split_randomly`       | rows drawn by chance                                 | always            |
 | `split_by_user`        | users never trained on; part of their rows folded in | always            |
+| `split_cold_items`     | items never trained on (data/split_cold.py)          | always            |
 | `split_given`          | what you say it is                                   | measured          |
 
 Every row is in exactly one part. Vocabularies are built from each part's own rows, so nothing of the
@@ -69,7 +70,7 @@ def split_by_time(
     (480, 60, 60, 0)
     """
     times = _times(log, "split_by_time")
-    _check_shares("split_by_time", test=(test, 0.0), valid=(valid, None))
+    check_shares("split_by_time", test=(test, 0.0), valid=(valid, None))
     order = np.sort(times)
     n, notes = len(order), []
     if test_from is not None:
@@ -141,7 +142,7 @@ def split_randomly(log: Interactions, test: float = 0.1, valid: float = 0.1, *, 
     >>> len(split.train), len(split.valid), len(split.test)
     (7, 1, 2)
     """
-    _check_shares("split_randomly", test=(test, 0.0), valid=(valid, None))
+    check_shares("split_randomly", test=(test, 0.0), valid=(valid, None))
     n = len(log)
     drawn = child(seed, "split_randomly").permutation(n)
     tests = max(1, round(n * test))
@@ -174,7 +175,7 @@ def split_by_user(
     >>> len(split.train), len(split.test_known), len(split.test)
     (5, 3, 2)
     """
-    _check_shares("split_by_user", known=(known, 0.0))
+    check_shares("split_by_user", known=(known, 0.0))
     counts = np.bincount(log.user_codes, minlength=log.n_users)
     able = np.flatnonzero(counts >= 2)
     tests = _how_many("test_users", test_users, log.n_users, 1)
@@ -308,8 +309,11 @@ def _micros(instant: Instant, name: str) -> int:
         ) from None
 
 
-def _check_shares(where: str, **shares: tuple[float, float | None]) -> None:
-    """Each share in [0, 1), above the given bound where there is one; and together under 1."""
+def check_shares(where: str, **shares: tuple[float, float | None]) -> None:
+    """Raise ConfigError unless each share is in [0, 1), above its bound where there is one, and they are under 1 together.
+
+    >>> check_shares("a split", test=(0.1, 0.0), valid=(0.0, None))
+    """
     problems = []
     for name, (value, above) in shares.items():
         good = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < 1

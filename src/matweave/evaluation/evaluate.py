@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from matweave.data.given import Candidates
 from matweave.data.interactions import Interactions
+from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError
 from matweave.evaluation.intervals import Interval, of_groups, of_means, of_ratios, root
 from matweave.evaluation.judged import Judged, joined
@@ -62,6 +63,7 @@ def evaluate(
     candidates: Candidates | None = None,
     known: Interactions | None = None,
     threshold: float | None = None,
+    among: Sequence[Any] | Vocabulary | None = None,
     seed: int = 0,
     resamples: int = 1000,
 ) -> Evaluation:
@@ -70,7 +72,8 @@ def evaluate(
     metrics: names such as "ndcg@10" ("@k" is added where it is missing); by default the basic ranking metrics, and
     RMSE and MAE for a model that predicts values. Ranking is full, without the user's training items, unless
     `candidates` are given; then it is sampled, and labelled so. known: the fold-in part of users that training lacks
-    (a split by user). threshold: only test rows of at least this value are relevant.
+    (a split by user). threshold: only test rows of at least this value are relevant. among: ids of the items that lists are
+    made of, for a full ranking; None: all items of the model.
 
     Raises ConfigError for unknown metrics (all are listed), DataError where nothing can be judged.
 
@@ -81,6 +84,12 @@ def evaluate(
     (['ndcg@5', 'coverage@5'], 'full ranking')
     """
     began = time.perf_counter()
+    if candidates is not None and among is not None:
+        raise ConfigError(
+            "the lists are made of given candidates, and among says what else they are made of",
+            where="evaluate",
+            mend="leave one of them out",
+        )
     if candidates is not None and threshold is not None:
         raise ConfigError(
             "a threshold has no meaning for given candidates: their targets are what is relevant",
@@ -92,9 +101,9 @@ def evaluate(
     rated = [one for one in asked if one.metric.name in RATINGS]
     parts = []
     if ranked and candidates is not None:
-        parts.append(sampled_ranking(model, candidates, ranked))
+        parts.append(sampled_ranking(model, candidates, ranked, known=known))
     elif ranked:
-        parts.append(full_ranking(model, test, ranked, known=known, threshold=threshold))
+        parts.append(full_ranking(model, test, ranked, known=known, threshold=threshold, among=among))
     if rated:
         parts.append(rating_errors(model, test, rated, known=known))
     judged = joined([part for part in parts if part.per_user or part.sets or part.ratios] or parts)
@@ -155,11 +164,12 @@ def validation(
     every: int = 1,
     known: Interactions | None = None,
     threshold: float | None = None,
+    among: Sequence[Any] | Vocabulary | None = None,
 ) -> Validation:
     """Early stopping on a validation log: hand it to `fit(train, validate=...)`.
 
     metric: any of the table; one that is better low (rmse) is negated inside. patience: looks without a new best.
-    known, threshold: as in `evaluate`. The measure raises ConfigError where the model has no such number.
+    known, threshold, among: as in `evaluate`. The measure raises ConfigError where the model has no such number.
     Raises DataError where there is no validation part, ConfigError for an unknown metric.
 
     >>> import matweave as mw
@@ -184,7 +194,7 @@ def validation(
         if one.metric.name in RATINGS:
             judged = rating_errors(model, valid, [one], known=known)
         else:
-            judged = full_ranking(model, valid, [one], known=known, threshold=threshold)
+            judged = full_ranking(model, valid, [one], known=known, threshold=threshold, among=among)
         if judged.skipped:
             why = judged.skipped[one.name]
             raise ConfigError(f"{one.name}: {why}", where="validation", mend="stop on another metric")

@@ -7,19 +7,25 @@ Users are taken by blocks and only their top lists are kept, so scores are never
 - a test row whose item the user had in training cannot be recommended: it is no miss, but counted;
 - a test user whom training does not know is lost too, unless `known` gives a history to fold in;
 - a user without a relevant item left is not judged (NaN), and counted.
+
+Among some items only (cold ones, for instance) the lists, the relevant items and the catalogue are those; scores stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
+from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError
+from matweave.evaluation.among import Among, columns_of
+from matweave.evaluation.among import among as restricted
 from matweave.evaluation.judged import Judged
 from matweave.factor.forms import BLOCK, Recommender
 from matweave.factor.rows import Rows
@@ -38,10 +44,12 @@ def full_ranking(
     *,
     known: Interactions | None = None,
     threshold: float | None = None,
+    among: Sequence[Any] | Vocabulary | None = None,
 ) -> Judged:
     """Judge a model's lists on a test log; `known` holds the fold-in part of users new to the model.
 
-    threshold: only test rows with at least this value are relevant; None: all rows are.
+    threshold: only test rows with at least this value are relevant; None: all rows are. among: ids of the items that lists
+    are made of; None: all of the model's.
     Raises DataError where no test user can be judged, ConfigError for a threshold on a log without values.
     """
     if threshold is not None and test.values is None:
@@ -51,6 +59,10 @@ def full_ranking(
             mend="leave the threshold out, or name the value column when reading",
         )
     rows, seen, users = _queries(model, test, known)
+    whole, protocol = model, FULL
+    if among is not None:
+        model = restricted(model, among)
+        seen, protocol = columns_of(seen, model.codes), f"{FULL} among {len(model.items):,} items"
     there = test.recode(test.users, model.items).matrix.rows(users)
     above = there if threshold is None or there.values is None else _kept(there, there.values >= threshold)
     matrix = _kept(above, ~_repeated(above.indptr, above.indices, seen.indptr, seen.indices))
@@ -87,8 +99,10 @@ def full_ranking(
     }
     shown = None
     if evidence.codes is not None and evidence.counts is not None:
-        shown = beyond.exposure(evidence.codes, evidence.counts, evidence.codes.shape[1], len(model.items))
-    return Judged(protocol=FULL, per_user=per_user, sets=sets, counts=counts, exposure=shown)
+        mine = beyond.exposure(evidence.codes, evidence.counts, evidence.codes.shape[1], len(model.items))
+        shown = np.zeros(len(whole.items), np.int64)
+        shown[model.codes if isinstance(model, Among) else slice(None)] = mine
+    return Judged(protocol=protocol, per_user=per_user, sets=sets, counts=counts, exposure=shown)
 
 
 def _queries(
@@ -96,7 +110,7 @@ def _queries(
 ) -> tuple[Rows, Csr, np.ndarray]:
     """Rows of the test users that can be asked about, what they have had, and their codes in the test log."""
     if known is not None:
-        histories = known.recode(test.users, model.items).matrix
+        histories = known.recode(test.users, model.items, ordered=True).matrix
         users = np.flatnonzero(histories.counts > 0)
         seen = histories.rows(users)
         return model.fold_in(seen), seen, users

@@ -12,13 +12,14 @@ import numpy as np
 
 from matweave.data.interactions import Interactions
 from matweave.evaluation.judged import Judged
-from matweave.factor.forms import FactorModel, Recommender
+from matweave.factor.forms import Factored, Recommender
+from matweave.factor.rows import FactorRows
 from matweave.metrics.ratings import user_errors
 from matweave.metrics.table import Asked
 
 
 def predicted_ratings(
-    model: FactorModel, test: Interactions, known: Interactions | None = None
+    model: Factored, test: Interactions, known: Interactions | None = None
 ) -> tuple[np.ndarray, int]:
     """The predictions of all test rows float32 (n,), and how many of them fell back to biases."""
     item_codes, item_there = model.items.encode(test.items.ids)
@@ -32,12 +33,14 @@ def predicted_ratings(
     here, items = test.user_codes, item_codes[test.item_codes]
     knows_user, knows_item = user_there[here], item_there[test.item_codes]
     full = knows_user & knows_item
-    found = np.full(len(test), np.float32(model.mean))
+    assert isinstance(rows, FactorRows)  # what every factored model gives
+    _, item_bias, mean = model.item_side()
+    found = np.full(len(test), np.float32(mean))
     found[full] = model.pair_scores(rows, here[full], items[full])
     if rows.bias is not None:
         found[~full] += np.where(knows_user[~full], rows.bias[here[~full]], 0)
-    if model.item_bias is not None:
-        found[~full] += np.where(knows_item[~full], model.item_bias[np.where(knows_item, items, 0)[~full]], 0)
+    if item_bias is not None:
+        found[~full] += np.where(knows_item[~full], item_bias[np.where(knows_item, items, 0)[~full]], 0)
     return model.clip(found), int((~full).sum())
 
 
@@ -47,11 +50,11 @@ def rating_errors(
     """RMSE and MAE as sums over users, or the reason why this model has none."""
     label = "ratings, clipped to the training range"
     why = None
-    if model.limits is None or not isinstance(model, FactorModel):
+    if model.limits is None or not isinstance(model, Factored):
         why = f"{model.method} ranks, and predicts no values"
     elif test.values is None:
         why = "the test log has no values"
-    if why is not None or not isinstance(model, FactorModel) or test.values is None:
+    if why is not None or not isinstance(model, Factored) or test.values is None:
         return Judged(protocol=label, skipped={one.name: why or "" for one in asked})
     predicted, fallen = predicted_ratings(model, test, known)
     squares, absolutes, rows = user_errors(test.user_codes, predicted, test.values, test.n_users)

@@ -1,21 +1,23 @@
 """The sampled protocol: a target's rank among a few candidates. Never a default, and labelled wherever it is printed.
 
 Figures are not comparable with full ranking, and may even order methods differently (Krichene & Rendle, KDD 2020).
-Ties count half against the target; a copy of the target among its own negatives is no rival.
+Ties count half against the target; a copy of the target among its own negatives is no rival. Users are scored by their training
+rows, or by histories to fold in (`known`): strangers, and training users whose histories have grown since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from matweave.data.given import Candidates
+from matweave.data.given import Candidates, Laid
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.evaluation.judged import Judged
 from matweave.factor.forms import Recommender
+from matweave.factor.rows import Rows
 from matweave.metrics import sampled
 from matweave.metrics.table import Asked
 from matweave.randomness import child
@@ -32,19 +34,27 @@ FORMULAS = {
 """With one target, recall is the hit rate and average precision the reciprocal rank."""
 
 
-def sampled_ranking(model: Recommender, candidates: Candidates, asked: Sequence[Asked]) -> Judged:
+def sampled_ranking(
+    model: Recommender,
+    candidates: Candidates,
+    asked: Sequence[Asked],
+    *,
+    known: Interactions | None = None,
+) -> Judged:
     """Judge by candidate lists; numbers are per list, averaged over the lists of a user.
 
-    Raises DataError where the model knows none of the users and targets.
+    known: the histories that users are scored by, instead of their training rows; lists of other users are lost.
+    Raises DataError where none of the users and targets is known.
     """
-    laid = candidates.lay(model.users, model.items)
+    laid = candidates.lay(model.users if known is None else known.users, model.items)
     if not len(laid.user_codes):
         raise DataError(
             "the model knows none of the users and targets of the candidate lists",
             where="evaluate",
             mend="check that the ids of the lists are those of the training log",
         )
-    ranks = _ranks(model, laid.user_codes, laid.item_codes, laid.indptr, laid.negatives)
+    rows = model.known if known is None else _folded(model, known)
+    ranks = _ranks(model, rows, laid)
     people = candidates.users.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     n = int(people.max()) + 1
     owner = people[laid.rows]
@@ -70,17 +80,22 @@ def sampled_ranking(model: Recommender, candidates: Candidates, asked: Sequence[
     )
 
 
-def _ranks(
-    model: Recommender, users: np.ndarray, targets: np.ndarray, indptr: np.ndarray, negatives: np.ndarray
-) -> np.ndarray:
+def _folded(model: Recommender, known: Interactions) -> Callable[[np.ndarray], Rows]:
+    """From users' codes in `known` to their rows."""
+    histories = known.recode(known.users, model.items, ordered=True).matrix
+    return lambda codes: model.fold_in(histories.rows(codes))
+
+
+def _ranks(model: Recommender, rows_of: Callable[[np.ndarray], Rows], laid: Laid) -> np.ndarray:
     """Rivals ahead of each target, halves for ties; lists may differ in length."""
+    users, targets, indptr, negatives = laid.user_codes, laid.item_codes, laid.indptr, laid.negatives
     found = np.empty(len(users))
     lengths = np.diff(indptr)
     order = np.argsort(users, kind="stable")  # a block holds few users, whom a model may have to score whole
     block_of = np.cumsum(lengths[order] + 1) // PAIRS
     for lists in np.split(order, np.flatnonzero(np.diff(block_of)) + 1):
         distinct, at = np.unique(users[lists], return_inverse=True)
-        rows = model.known(distinct)
+        rows = rows_of(distinct)
         owner = np.repeat(np.arange(len(lists)), lengths[lists])
         first = np.cumsum(lengths[lists]) - lengths[lists]
         rivals = negatives[np.arange(len(owner)) + (indptr[lists] - first)[owner]]

@@ -52,13 +52,13 @@ def _plain(ids: Any) -> list[Any]:
 
 
 def history_of(items: Vocabulary, history: Sequence[Any], values: Sequence[float] | None) -> Csr:
-    """One stranger's history as a 1 x items matrix.
+    """One stranger's history as a 1 x items matrix, in the order given.
 
     Raises UnknownId for unknown items, DataError for items named twice or values that do not fit.
 
     >>> one = history_of(Vocabulary(ids=pa.array(["a", "b", "c"])), ["c", "a"], [5, 3])
-    >>> one.indices.tolist(), one.values.tolist()
-    ([0, 2], [3.0, 5.0])
+    >>> one.indices.tolist(), one.values.tolist(), one.in_order().tolist()
+    ([0, 2], [3.0, 5.0], [2, 0])
     """
     codes = user_codes_of(items, history)
     weights = None if values is None else _numbers(values)
@@ -68,7 +68,7 @@ def history_of(items: Vocabulary, history: Sequence[Any], values: Sequence[float
             where="recommend_for",
             mend="give one value per item, or none",
         )
-    distinct, first = np.unique(codes, return_index=True)
+    distinct, first, place = np.unique(codes, return_index=True, return_inverse=True)
     if len(distinct) < len(codes):
         raise DataError(
             f"the history names {len(codes) - len(distinct)} items more than once",
@@ -80,6 +80,7 @@ def history_of(items: Vocabulary, history: Sequence[Any], values: Sequence[float
         indices=distinct.astype(np.int32),
         values=None if weights is None else weights[first],
         n_columns=len(items),
+        order=place.astype(np.int32),
     )
 
 

@@ -44,6 +44,23 @@ class ProjectionFold(FoldIn):
 
 
 @final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PropagationFold(FoldIn):
+    """x = Σ_j item_layers[j] / √(items of the row): a graph's step from items to a user without a vector of its own (LightGCN).
+
+    item_layers (items, rank): what is sent, divided by the root of the item's degree. A row without items is zero.
+    """
+
+    item_layers: np.ndarray
+
+    def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
+        shares = np.sqrt(1 / np.maximum(histories.counts, 1)).astype(np.float32)
+        plain = replace(histories, values=np.repeat(shares, histories.counts))
+        factors = plain.scipy() @ self.item_layers
+        return FactorRows(factors=np.ascontiguousarray(factors, dtype=np.float32), bias=None)
+
+
+@final
 @dataclass(frozen=True, kw_only=True)
 class RidgeFold(FoldIn):
     """The exact ridge solution for a row of a rating model, item side fixed:
@@ -95,3 +112,94 @@ class RidgeFold(FoldIn):
         if not biased:
             return FactorRows(factors=solved, bias=None)
         return FactorRows(factors=np.ascontiguousarray(solved[:, 1:]), bias=solved[:, 0].copy())
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LogisticFold(FoldIn):
+    """The minimum of a row's part of a logistic objective with sampled negatives, in expectation, item side fixed:
+
+        min over x of  Σ_{j in h} l(s_j) + (k n / free) Σ_{j not in h} l(-s_j) + Σ_f ρ_f/2 x_f²,   s_j = μ + c_j + x·y_j, l(s) = ln(1 + e^-s)
+
+    n: items of the history h, free: the others, k = negatives: what is drawn uniformly for each positive; where nothing is free, all
+    items are drawn from. ρ = regularization (rank,) · n (1 + k) + ridge, and at least FLOOR n times the mean item's |y|², so that a
+    row that separates its items stays finite. Convex: Newton's method with the step halved where it overshoots,
+    float64 but for the Hessian's products; a row depends on its own history alone. Without a history x = 0.
+    """
+
+    negatives: int
+    regularization: np.ndarray
+    ridge: float = 0.0
+
+    def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
+        factors = np.ascontiguousarray(model.item_factors, np.float32)
+        design = factors.astype(np.float64)
+        offset = np.full(len(model.items), model.mean, np.float64)
+        if model.item_bias is not None:
+            offset += model.item_bias
+        floor = FLOOR * max(
+            float(np.einsum("nr,nr->n", design, design).mean()) if len(design) else 0.0, 1e-12
+        )
+        solved = np.zeros((histories.n_rows, factors.shape[1]), np.float32)
+
+        def rows(start: int, stop: int) -> None:
+            for row in range(start, stop):
+                items = histories.row(row)[0]
+                if len(items):
+                    n, free = len(items), len(design) - len(items)
+                    drawn = self.negatives * n
+                    against = np.full(len(design), drawn / (free or len(design)))
+                    if free:
+                        against[items] = 0.0
+                    ridge = np.maximum(self.regularization * (n + drawn) + self.ridge, floor * n)
+                    solved[row] = _logistic_row(design, factors, offset, items, against, ridge)
+
+        in_parallel(rows, [(a, min(a + 16, histories.n_rows)) for a in range(0, histories.n_rows, 16)])
+        return FactorRows(factors=solved, bias=None)
+
+
+FLOOR = 1e-4
+"""Of a mean item's squared length, per positive: the least ridge of a logistic row."""
+
+
+def _logistic_row(
+    design: np.ndarray,
+    factors: np.ndarray,
+    offset: np.ndarray,
+    items: np.ndarray,
+    against: np.ndarray,
+    ridge: np.ndarray,
+) -> np.ndarray:
+    """Newton's method for one row; design (m, r) float64, factors the same in float32, against (m,): weight of each as a negative."""
+    x = np.zeros(design.shape[1])
+    scores = offset.copy()
+
+    def value(s: np.ndarray, at: np.ndarray) -> float:
+        lost = against @ np.logaddexp(0.0, s) + np.logaddexp(0.0, -s[items]).sum()
+        return float(lost + 0.5 * (ridge * at) @ at)
+
+    now = value(scores, x)
+    for _ in range(100):
+        share = 0.5 * (1.0 + np.tanh(0.5 * scores))  # the logistic function, safe for any score
+        pull, curve = against * share, against * share * (1.0 - share)
+        pull[items] -= 1.0 - share[items]
+        curve[items] += share[items] * (1.0 - share[items])
+        gradient = design.T @ pull + ridge * x
+        heavy = np.sqrt(curve).astype(np.float32)[:, None] * factors
+        hessian = (heavy.T @ heavy).astype(np.float64)
+        hessian[np.diag_indices_from(hessian)] += ridge
+        step = np.linalg.solve(hessian, gradient)
+        fall = gradient @ step
+        if not fall > 1e-10 * (abs(now) + 1e-12):
+            break
+        along, length = design @ step, 1.0
+        while length > 1e-6:
+            trial = x - length * step
+            there = value(scores - length * along, trial)
+            if there <= now - 1e-4 * length * fall:
+                break
+            length /= 2
+        else:
+            break
+        x, scores, now = trial, scores - length * along, there
+    return x

@@ -1,6 +1,6 @@
 """The fitted forms: what a recipe's `fit` returns, whatever the method.
 
-    FactorModel   score(u, j) = μ + b_u + c_j + x_u·y_j
+    FactorModel   score(u, j) = μ + b_u + c_j + x_u·y_j    (Factored: the same score, x_u from anywhere)
     ItemModel     score(u, j) = Σ_i h_ui B_ij + c_j        (h_u: the user's history)
 
 Both are frozen, carry the vocabularies and the training histories, and answer by ids. Everything that
@@ -177,9 +177,60 @@ class Recommender(ABC):
         return max(1, min(int(k), len(self.items)))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Factored(Recommender):
+    """score(u, j) = mean + b_u + c_j + x_u·y_j, whatever the row x_u of a user comes from: a table, or a network."""
+
+    @abstractmethod
+    def item_side(self) -> tuple[np.ndarray, np.ndarray | None, float]:
+        """y (items, rank) and c (items,) or None, float32, and the mean."""
+
+    def scores(self, rows: Rows) -> np.ndarray:
+        mine = _are(rows, FactorRows)
+        factors, bias, _ = self.item_side()
+        scores = mine.factors @ factors.T
+        if bias is not None:
+            scores += bias
+        return self._shifted(scores, mine)
+
+    def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
+        mine = _are(rows, FactorRows)
+        factors, bias, mean = self.item_side()
+        scores = np.empty(len(at), np.float32)
+        for part in _parts(len(at), 1 << 16):  # the gathered factors stay small
+            x, y = mine.factors[at[part]], factors[item_codes[part]]
+            scores[part] = np.einsum("nr,nr->n", x, y)
+        scores += np.float32(mean)
+        if mine.bias is not None:
+            scores += mine.bias[at]
+        if bias is not None:
+            scores += bias[item_codes]
+        return scores
+
+    def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
+        mine = _are(rows, FactorRows)
+        out = None if leave_out is None else (leave_out.indptr, leave_out.indices)
+        factors, bias, _ = self.item_side()
+        codes, scores, counts = top_k_factors(mine.factors, factors, k=k, bias=bias, leave_out=out)
+        return codes, self._shifted(scores, mine), counts
+
+    def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        factors = self.item_side()[0]
+        lengths = np.linalg.norm(factors, axis=1)
+        cosine = factors @ factors[item_code]
+        cosine /= np.maximum(lengths * lengths[item_code], np.finfo(np.float32).tiny)
+        return _best_but(cosine, item_code, k)
+
+    def _shifted(self, scores: np.ndarray, rows: FactorRows) -> np.ndarray:
+        scores += np.float32(self.item_side()[2])
+        if rows.bias is not None:
+            scores += rows.bias[:, None]
+        return scores
+
+
 @final
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FactorModel(Recommender):
+class FactorModel(Factored):
     """score(u, j) = mean + user_bias[u] + item_bias[j] + user_factors[u]·item_factors[j].
 
     user_factors (users, rank), item_factors (items, rank), biases (users,) and (items,) or None; float32.
@@ -206,45 +257,8 @@ class FactorModel(Recommender):
     def fold_in(self, histories: Csr) -> FactorRows:
         return self.fold.solve(histories, self)
 
-    def scores(self, rows: Rows) -> np.ndarray:
-        mine = _are(rows, FactorRows)
-        scores = mine.factors @ self.item_factors.T
-        if self.item_bias is not None:
-            scores += self.item_bias
-        return self._shifted(scores, mine)
-
-    def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
-        mine = _are(rows, FactorRows)
-        scores = np.empty(len(at), np.float32)
-        for part in _parts(len(at), 1 << 16):  # the gathered factors stay small
-            x, y = mine.factors[at[part]], self.item_factors[item_codes[part]]
-            scores[part] = np.einsum("nr,nr->n", x, y)
-        scores += np.float32(self.mean)
-        if mine.bias is not None:
-            scores += mine.bias[at]
-        if self.item_bias is not None:
-            scores += self.item_bias[item_codes]
-        return scores
-
-    def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
-        mine = _are(rows, FactorRows)
-        out = None if leave_out is None else (leave_out.indptr, leave_out.indices)
-        codes, scores, counts = top_k_factors(
-            mine.factors, self.item_factors, k=k, bias=self.item_bias, leave_out=out
-        )
-        return codes, self._shifted(scores, mine), counts
-
-    def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        lengths = np.linalg.norm(self.item_factors, axis=1)
-        cosine = self.item_factors @ self.item_factors[item_code]
-        cosine /= np.maximum(lengths * lengths[item_code], np.finfo(np.float32).tiny)
-        return _best_but(cosine, item_code, k)
-
-    def _shifted(self, scores: np.ndarray, rows: FactorRows) -> np.ndarray:
-        scores += np.float32(self.mean)
-        if rows.bias is not None:
-            scores += rows.bias[:, None]
-        return scores
+    def item_side(self) -> tuple[np.ndarray, np.ndarray | None, float]:
+        return self.item_factors, self.item_bias, self.mean
 
 
 @final

@@ -1,4 +1,4 @@
-"""What a model knows of some users while it scores them: factors, or histories.
+"""What a model knows of some users while it scores them: factors, histories, or what its parts know.
 
 `model.known(codes)` and `model.fold_in(histories)` give rows; `model.scores(rows)` and
 `model.top(rows, k)` take them, so that trained users and strangers are served by the same code.
@@ -62,3 +62,20 @@ class HistoryRows(Rows):
 
     def take(self, at: np.ndarray) -> HistoryRows:
         return HistoryRows(histories=self.histories.rows(at))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BlendRows(Rows):
+    """parts: rows of the same n users for each of several models, at least one."""
+
+    parts: tuple[Rows, ...]
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def __getitem__(self, part: slice) -> BlendRows:
+        return BlendRows(parts=tuple(rows[part] for rows in self.parts))
+
+    def take(self, at: np.ndarray) -> BlendRows:
+        return BlendRows(parts=tuple(rows.take(at) for rows in self.parts))

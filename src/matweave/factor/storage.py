@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from matweave.artifact import load as load_artifact
 from matweave.artifact import read_card
 from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ArtifactError
-from matweave.factor.fold import ProjectionFold, RidgeFold
+from matweave.factor.blend import BlendModel
+from matweave.factor.content_fold import ContentFold
+from matweave.factor.fold import LogisticFold, ProjectionFold, PropagationFold, RidgeFold
 from matweave.factor.forms import FactorModel, ItemModel, Recommender
 from matweave.factor.implicit_als import ImplicitFold
 from matweave.factor.loop import History
@@ -20,6 +23,7 @@ FORMS = {
     for form in (
         FactorModel,
         ItemModel,
+        BlendModel,
         Csr,
         Vocabulary,
         History,
@@ -28,13 +32,18 @@ FORMS = {
         NoWeights,
         ImplicitFold,
         ProjectionFold,
+        PropagationFold,
         RidgeFold,
+        LogisticFold,
+        ContentFold,
     )
 }
 
 
-def load(folder: str | os.PathLike[str]) -> Recommender:
+def load(folder: str | os.PathLike[str], forms: Mapping[str, type] = FORMS) -> Recommender:
     """The model that `model.save(folder)` or `matweave fit --out` wrote, with the same bits.
+
+    forms: what the folder may hold, by name.
 
     Raises ArtifactError, with the reason, where the folder is not whole, unchanged and of this version.
 
@@ -53,7 +62,7 @@ def load(folder: str | os.PathLike[str]) -> Recommender:
             where=str(folder),
             mend="ask it by `matweave predict` and `matweave evaluate`, or give a folder that `matweave fit` wrote",
         )
-    model = load_artifact(folder, FORMS)
+    model = load_artifact(folder, forms)
     if not isinstance(model, Recommender):
         raise ArtifactError(
             f"{folder} holds a {type(model).__name__}, not a model",

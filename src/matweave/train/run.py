@@ -31,7 +31,7 @@ class Run:
         batches: Batches,
         optimizer: torch.optim.Optimizer,
         watchers: Sequence[Watcher],
-        store: Callable[[TrainState], None] | None,
+        store: Callable[[TrainState], bool | None] | None,
         epochs: int,
         device: torch.device,
         diverged: Callable[[int], Exception],
@@ -223,8 +223,9 @@ class Run:
                 case Save():
                     save = True
         self._set_rate()
-        if save and self.store is not None:  # after every order, so that the state holds them
-            self.store(self.state())
+        # after every order, so that the state holds them
+        if save and self.store is not None and self.store(self.state()) and self.stopped is None:
+            self.stopped = "interrupted"
 
     def _set_rate(self) -> None:
         rate = self.base_rate * math.prod(self.rates)

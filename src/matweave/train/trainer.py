@@ -41,8 +41,8 @@ from matweave.train.run import Run
 from matweave.train.task import Batch, Task
 from matweave.train.watchers import Watcher
 
-Store = Callable[[TrainState], None]
-"""Keeps a state; see `checkpoints.Checkpoints`."""
+Store = Callable[[TrainState], bool | None]
+"""Keeps a state; see `checkpoints.Checkpoints`. True asks for an end of training, as Ctrl-C does."""
 
 
 @final

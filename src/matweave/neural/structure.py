@@ -1,0 +1,48 @@
+"""What a saved network is rebuilt from: names and numbers, never code.
+
+A method's file holds one `Structure` beside its recipe. It is stored with the model, builds the empty module, and turns
+histories into what the module takes; the weights are then put in by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from matweave.data.csr import Csr
+from matweave.deep import Tensor, nn
+
+
+class Encoder(nn.Module, ABC):
+    """A network that makes a user's row from what is known of the user, and holds the items' side.
+
+    tied: names of weights that are the item table itself, bit for bit; they are stored once.
+    """
+
+    tied: tuple[str, ...] = ()
+
+    @abstractmethod
+    def encode(self, *inputs: Tensor) -> Tensor:
+        """Rows (n, rank) from the tensors that `EncoderStructure.inputs` gives for n users."""
+
+    @abstractmethod
+    def item_table(self) -> tuple[Tensor, Tensor | None]:
+        """The items' vectors (items, rank) and biases (items,), or None for no biases."""
+
+
+class EncoderStructure(ABC):
+    """How an `Encoder` is built and fed. A frozen dataclass of plain numbers and names.
+
+    empty: whether users without any history go through the encoder; where not, their row is zero.
+    """
+
+    empty: bool = True
+
+    @abstractmethod
+    def build(self) -> Encoder:
+        """The module with weights as they start."""
+
+    @abstractmethod
+    def inputs(self, histories: Csr, users: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """Arrays for n users, each with n in front: their histories, and their codes where they were in training."""
