@@ -1,6 +1,6 @@
 """Autoencoders on ml-1m: RMSE of AutoRec (90/10 at random), and lists for users never trained on (strong generalization).
 
-    python benchmarks/quality/autoencoders.py [--data DIR] [--device auto] [--seeds 3] [--only auto_rec,mult_vae] [--valid] [--tune] [--set METHOD.NAME=VALUE]
+    python benchmarks/quality/autoencoders.py [--data DIR] [--device auto] [--seeds 3] [--only auto_rec,mult_vae] [--valid] [--tune] [--init] [--set METHOD.NAME=VALUE]
 
 Ratings: the three splits of `ratings.py`, as in Sedhain et al. 2015; a test user or item without a training rating is given 3, as
 there. Lists: ratings of 4 and more, users of at least 5 such; 600 test and 600 validation users held out whole (`split_by_user`), 80 % of
@@ -42,15 +42,14 @@ LISTS: dict[str, dict[str, Any]] = {
     "implicit_als": {"rank": 128, "unobserved_weight": 0.1, "regularization": 0.01, "epochs": 16},
     "mult_dae": {"layers": 0, "batch_size": 100, "weight_decay": 3e-4, "epochs": 150},
     "mult_vae": {
+        "layers": 0,
         "batch_size": 100,
-        "weight_decay": 3e-4,
-        "hidden": 300,
-        "rank": 100,
-        "beta": 0.1,
+        "weight_decay": 1e-4,
+        "learning_rate": 0.003,
         "anneal_steps": 2000,
-        "epochs": 200,
+        "epochs": 150,
     },
-    "rec_vae": {"batch_size": 200, "epochs": 80},
+    "rec_vae": {"batch_size": 100, "epochs": 60},
 }
 RATINGS: dict[str, dict[str, Any]] = {
     "auto_rec": {"regularization": 200.0, "input_regularization": 800.0, "batch_size": 1024, "epochs": 56}
@@ -103,8 +102,9 @@ def liked(data: Path) -> Interactions:
     return log.take(np.bincount(log.user_codes)[log.user_codes] >= 5)
 
 
-def ndcg(recipe: Any, split: Split, *, valid: bool) -> tuple[float, int]:
-    """nDCG@100 of the test users, or of the validation users, and the epoch that was kept."""
+def ndcg(recipe: Any, split: Split, *, valid: bool, start: Any = None) -> tuple[float, int]:
+    """nDCG@100 of the test users, or of the validation users, and the epoch that was kept; start: a recipe whose factors
+    a network begins with."""
     assert split.valid is not None
     network = "device" in recipe.__dataclass_fields__
     stop = (
@@ -112,7 +112,8 @@ def ndcg(recipe: Any, split: Split, *, valid: bool) -> tuple[float, int]:
         if network
         else None
     )
-    model = recipe.fit(split.train, validate=stop) if network else recipe.fit(split.train)
+    init = start.fit(split.train) if network and start is not None else None
+    model = recipe.fit(split.train, validate=stop, init=init) if network else recipe.fit(split.train)
     rows, known = (split.valid, split.valid_known) if valid else (split.test, split.test_known)
     return mw.evaluate(model, rows, metrics=[METRIC], known=known).metrics[METRIC].mean, model.history.epoch
 
@@ -161,6 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default=",".join([*RATINGS, *LISTS]))
     parser.add_argument("--valid", action="store_true", help="judge on validation data, seed 0")
+    parser.add_argument("--init", action="store_true", help="networks for lists start from ImplicitALS")
     parser.add_argument("--tune", action="store_true", help="search the grids on validation data, seed 0")
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.NAME=VALUE")
     given = parser.parse_args(arguments)
@@ -180,6 +182,10 @@ def main(arguments: list[str] | None = None) -> None:
     if given.tune:
         tune(asked, given.data, recipe)
         return
+
+    def start(seed: int) -> Any:
+        return recipe("implicit_als", LISTS["implicit_als"], seed) if given.init else None
+
     part = "validation" if given.valid else "test"
     for name in [n for n in RATINGS if n in asked]:
         parts = splits("ml-1m", given.data)
@@ -197,9 +203,9 @@ def main(arguments: list[str] | None = None) -> None:
         began, runs = time.perf_counter(), []
         for seed in seeds:
             split = mw.split_by_user(log, 600, 600, seed=seed)
-            runs.append(ndcg(recipe(name, LISTS[name], seed), split, valid=given.valid))
+            runs.append(ndcg(recipe(name, LISTS[name], seed), split, valid=given.valid, start=start(seed)))
         found = line(name, recipe(name, LISTS[name], 0), runs, time.perf_counter() - began,
-                     benchmark="ml-1m, ratings >= 4, 600 unseen users", metric=METRIC, part=part)  # fmt: skip
+                     benchmark="ml-1m, ratings >= 4, 600 unseen users", metric=METRIC, part=part, init=given.init)  # fmt: skip
         if name in ("ease", "implicit_als"):
             best = max(best, found["mean"])
         if name in ("mult_dae", "mult_vae", "rec_vae") and best:

@@ -1,6 +1,7 @@
 """NeuMF, DeepMF and GMF beside factorizations on the given split of NCF (He et al. 2017): HR@10 and nDCG@10 over 99 given negatives.
 
-    python benchmarks/quality/neural_ncf.py [--only neu_mf] [--device cuda] [--seeds 3] [--valid] [--tune] [--data DIR]
+    python benchmarks/quality/neural_ncf.py [--only neu_mf] [--device cuda] [--seeds 3] [--first-seed 0] [--set neu_mf.rank=32]
+                                            [--valid] [--tune] [--data DIR]
 
 The protocol is that of `ncf_linear.py`. A network's epochs are found on the validation cut (each user's last training row against 99 drawn
 items; early stopping by nDCG@10); then it is trained on the whole training file for so many, and judged on the test files. `--valid` ends
@@ -31,6 +32,7 @@ from ncf_linear import CHOSEN as LINEAR
 from ncf_linear import ITEMS, USERS, judge, settings_of, table, test_candidates, validation_cut
 
 from matweave.app.progress import say
+from matweave.config import parse_settings
 from matweave.data.interactions import Interactions
 from matweave.factor.ease import EASE
 from matweave.factor.forms import Recommender
@@ -213,7 +215,9 @@ def row_of(
 ) -> dict[str, Any]:
     """One line of the table: `given.seeds` seeds on the cut and, with the epochs found there, on the whole training file."""
     kind, settings, must = ROWS[name]
-    seeds = range(given.seeds if "seed" in kind.__dataclass_fields__ else 1)
+    seeds = range(
+        given.first_seed, given.first_seed + (given.seeds if "seed" in kind.__dataclass_fields__ else 1)
+    )
     line: dict[str, Any] = {
         "benchmark": "ncf-ml-1m, leave-one-out, 99 given negatives",
         "method": name,
@@ -319,7 +323,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MATWEAVE_DATA", "../shared/data")))
     parser.add_argument("--only", default=",".join(ROWS), help="rows, joined by commas")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="ROW.NAME=VALUE", help="another setting of a row"
+    )
     parser.add_argument("--valid", action="store_true", help="judge on the cut alone")
     parser.add_argument("--tune", action="store_true", help="search the grids on the cut")
     given = parser.parse_args()
@@ -327,6 +335,12 @@ def main() -> None:
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    for text in given.set:
+        owner, _, rest = text.partition(".")
+        if owner not in ROWS:
+            parser.error(f"{text!r} is not ROW.NAME=VALUE of one of {', '.join(ROWS)}")
+        kind, settings, must = ROWS[owner]
+        ROWS[owner] = kind, {**settings, **parse_settings(kind, [rest])}, must
     folder = given.data / "ncf-ml-1m"
     rows = table(folder / "ml-1m.train.rating.gz")
     cut = validation_cut(rows)
