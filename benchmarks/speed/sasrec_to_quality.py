@@ -4,29 +4,29 @@
 
 Both train on all but each user's last two items and rank the last but one among all items that the user has not had: width 64,
 2 blocks, 2 heads with an output layer, length 50, 128 users a batch, Adam at 0.001, dropout 0.2, two threads. Only training is
-timed; the list is judged after each epoch by the same code. RecTools is run with each of its losses, and counts with its
+timed; lists are judged after each epoch, a hit at rank r counts 1 / log2(r + 1). RecTools is run with each of its losses, and counts with its
 quickest; ours with cross-entropy. One JSON line per side. The peer's environment is PEERS/rectools (see ../README.md).
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import platform
-import subprocess
 import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
+from sequences import peer, rows_of, stored  # beside this file
 
 from matweave.data.interactions import Interactions
 from matweave.data.split import split_leave_last_out
 from matweave.deep import torch
 from matweave.evaluation.evaluate import validation
+from matweave.factor.forms import Recommender
+from matweave.factor.loop import FitState, Validation
 from matweave.neural.sas_rec import SASRec
 from matweave.threads import set_threads
 
@@ -39,12 +39,12 @@ from importlib.metadata import version
 from lightning_fabric import seed_everything
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
-z, loss, goal, most = np.load(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+z, held, loss, goal, most = np.load(sys.argv[1]), np.load(sys.argv[2]), sys.argv[3], float(sys.argv[4]), int(sys.argv[5])
 seed_everything(0, verbose=False)
 frame = pd.DataFrame(dict(user_id=z["users"], item_id=z["items"], weight=1.0,
                           datetime=pd.Timestamp("2000-01-01") + pd.to_timedelta(z["times"], unit="s")))
 data = Dataset.construct(frame)
-wanted = dict(zip(z["test_users"].tolist(), z["test_items"].tolist()))
+wanted = dict(zip(held["users"].tolist(), held["items"].tolist()))
 model = SASRecModel(n_blocks=2, n_heads=2, n_factors=64, session_max_len=50, batch_size=128, epochs=1, loss=loss,
                     dropout_rate=0.2, lr=1e-3, deterministic=False)
 spent, reached, trail = 0.0, None, []
@@ -63,28 +63,19 @@ print("RESULT", json.dumps(dict(seconds=reached, epochs=len(trail), trail=trail,
 """
 
 
-def sequences(data: Path) -> Interactions:
-    """The file's rows; it is chronological, so that a row's number is its time."""
-    with gzip.open(data / "sasrec-ml-1m" / "ml-1m.txt.gz") as file:
-        rows = np.array(file.read().split(), dtype=np.int64).reshape(-1, 2)
-    return Interactions.of(users=rows[:, 0], items=rows[:, 1], times=np.arange(len(rows)))
-
-
 def ours(train: Interactions, test: Interactions, goal: float, most: int) -> dict:
     """Seconds of training alone until the goal: what validation takes is measured and left out."""
-    spent_judging, trail = 0.0, []
+    judging, trail = [], []
     judged = validation(test, metric="ndcg@10")
 
-    def watch(state, epochs) -> bool:
-        nonlocal spent_judging
+    def watch(state: FitState, epochs: int) -> bool:
         trail.append(round(state.validation[-1][1], 4))
         return trail[-1] >= goal
 
-    def measure(model) -> float:
-        nonlocal spent_judging
+    def measure(model: Recommender) -> float:
         began = time.perf_counter()
         value = judged.measure(model)
-        spent_judging += time.perf_counter() - began
+        judging.append(time.perf_counter() - began)
         return value
 
     recipe = SASRec(
@@ -98,21 +89,11 @@ def ours(train: Interactions, test: Interactions, goal: float, most: int) -> dic
         device="cpu",
         seed=0,
     )
-    check = type(judged)(measure=measure, patience=most, name="ndcg@10")
+    check = Validation(measure=measure, patience=most, name="ndcg@10")
     model = recipe.fit(train, validate=check, watch=watch)
     reached = trail[-1] >= goal
-    seconds = model.history.seconds - spent_judging if reached else None
+    seconds = model.history.seconds - sum(judging) if reached else None
     return {"seconds": seconds, "epochs": len(trail), "trail": trail, "version": version("matweave")}
-
-
-def peer(python: Path, file: Path, loss: str, goal: float, most: int) -> dict:
-    """RecTools in its own environment."""
-    command = [str(python), "-c", PEER, str(file), loss, str(goal), str(most)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=file.parent)
-    found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not found:
-        raise SystemExit(f"RecTools failed:\n{done.stderr[-2000:]}")
-    return json.loads(found[0].removeprefix("RESULT "))
 
 
 def main() -> None:
@@ -127,7 +108,7 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(2)
     torch.set_num_threads(2)
-    split = split_leave_last_out(sequences(given.data))
+    split = split_leave_last_out(rows_of(given.data))
     assert split.valid is not None
     known = {"goal": given.goal, "threads": 2, "machine": platform.processor() or platform.machine()}
     print(
@@ -137,19 +118,14 @@ def main() -> None:
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.npz"
-        train, valid = (part.to_frame("arrow") for part in (split.train, split.valid))
-        assert split.train.times is not None
-        np.savez(
-            file,
-            users=np.asarray(train["user"]),
-            items=np.asarray(train["item"]),
-            times=split.train.times,
-            test_users=np.asarray(valid["user"]),
-            test_items=np.asarray(valid["item"]),
-        )
+        file, wanted = Path(folder) / "rows.npz", Path(folder) / "wanted.npz"
+        stored(split.train, file)
+        stored(split.valid, wanted)
         for loss in given.losses.split(","):
-            found = peer(given.peers / "rectools" / "bin" / "python", file, loss, given.goal, given.most)
+            python = given.peers / "rectools" / "bin" / "python"
+            found = peer(python, PEER, str(file), str(wanted), loss, str(given.goal), str(given.most))
+            if found is None:
+                continue
             print(json.dumps({"side": f"rectools {loss}", **found, **known}), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""DeepMF from its paper's equations, in NumPy float64 (Xue et al., IJCAI 2017, eqs. 5 to 8, 12, 13)."""
+"""DeepMF from its paper's equations, in NumPy float64 (Xue et al., IJCAI 2017)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.evaluation import ranking_protocol
 from matweave.evaluation.ranking_protocol import GROUPS, full_ranking
-from matweave.factor import forms
+from matweave.factor import blocks
 from matweave.metrics.table import parse_all
 from matweave.threads import set_threads
 
@@ -168,7 +168,7 @@ def test_blocks_and_threads_change_nothing(monkeypatch):
         model = recipe.fit(split.train)
         set_threads(1)
         whole = full_ranking(model, split.test, asked)
-        monkeypatch.setattr(forms, "BLOCK", 7)
+        monkeypatch.setattr(blocks, "BLOCK", 7)
         monkeypatch.setattr(ranking_protocol, "BLOCK", 7)
         set_threads(3)
         parts = full_ranking(model, split.test, asked)

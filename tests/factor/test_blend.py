@@ -13,7 +13,8 @@ import matweave as mw
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.factor.blend import Blend, BlendModel, blended, standardised
-from matweave.factor.forms import BLOCK, Recommender
+from matweave.factor.blocks import BLOCK
+from matweave.factor.forms import Recommender
 from matweave.factor.loop import Validation
 from matweave.factor.storage import load
 

@@ -19,8 +19,9 @@ import matweave as mw
 from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError, UnknownId
+from matweave.factor.blocks import BLOCK
 from matweave.factor.fold import ProjectionFold, RidgeFold
-from matweave.factor.forms import BLOCK, Factored, FactorModel, ItemModel, Recommender
+from matweave.factor.forms import Factored, FactorModel, ItemModel, Recommender
 from matweave.factor.loop import History
 from matweave.factor.rows import FactorRows
 from matweave.factor.storage import load

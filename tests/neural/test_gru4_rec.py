@@ -146,3 +146,17 @@ def test_a_saved_network_with_its_own_table_stores_it_once(tmp_path):
     model.save(tmp_path / "model")
     back = mw.load(tmp_path / "model")
     assert bool((torch.from_numpy(back.item_factors) == back.module().out.weight).all())
+
+
+def test_settings_that_the_loss_does_not_read_are_refused_together():
+    with pytest.raises(ConfigError) as error:
+        GRU4Rec(loss="softmax", negatives=5, sample_alpha=0.5, score_regularization=1.0)
+    assert [line.split(" is ")[0] for line in error.value.what.split("\n")] == [
+        "negatives",
+        "sample_alpha",
+        "score_regularization",
+    ]
+    with pytest.raises(ConfigError, match="score_regularization"):
+        GRU4Rec(loss="top1_max", score_regularization=0.5)
+    assert GRU4Rec(loss="bpr_max").alpha == 0.5
+    assert GRU4Rec(loss="sampled").alpha == 0.0

@@ -8,7 +8,8 @@ from by_hand.sequences import drawn_rows, histories, tensors
 
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
-from matweave.neural.histories import NextItems, last_steps, packed, wrong_items
+from matweave.neural.histories import NextItems, last_steps, packed
+from matweave.neural.sampling import draw_negatives
 
 N = 30
 ROWS = drawn_rows([9, 1, 0, 2, 14, 5, 3, 30, 7], N)
@@ -106,10 +107,10 @@ def test_other_draws_have_their_shapes_and_weights():
 
 def test_wrong_items_are_uniform_over_the_others():
     matrix = histories([0, 2, 3], list(range(6)), n_items=6)
-    found = wrong_items(matrix, np.zeros(30_000, int), 1, seed=9)
+    found = draw_negatives(matrix, np.zeros(30_000, int), 1, seed=9)
     shares = np.bincount(found.ravel(), minlength=6) / len(found)
     np.testing.assert_allclose(shares, [0, 1 / 3, 0, 0, 1 / 3, 1 / 3], atol=0.01)
-    whole = wrong_items(matrix, np.ones(50, int), 2, seed=9)
+    whole = draw_negatives(matrix, np.ones(50, int), 2, seed=9)
     assert whole.min() >= 0
     assert whole.max() <= 5
 

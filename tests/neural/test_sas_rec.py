@@ -150,3 +150,9 @@ def test_settings_that_do_not_fit_together_are_refused():
         SASRec(rank=8, heads=3)
     with pytest.raises(ConfigError, match="softmax loss draws none"):
         SASRec(loss="softmax", negatives=3)
+
+
+def test_only_gbce_has_a_calibration():
+    with pytest.raises(ConfigError, match=r"calibration is 0\.5"):
+        SASRec(loss="softmax", calibration=0.5)
+    assert SASRec(loss="gbce", calibration=0.5).calibration == 0.5

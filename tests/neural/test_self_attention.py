@@ -88,3 +88,18 @@ def test_gradients_are_numerical_ones(steps, kind):
         return block(x, slots, len(COUNTS), max(COUNTS)) if kind == "causal" else block(x, slots, there)
 
     assert torch.autograd.gradcheck(forward, [x.requires_grad_()])
+
+
+def test_long_histories_by_the_fused_kernel_are_the_same(monkeypatch):
+    q, k, v = (torch.randn(3, 2, 9, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    there = (torch.arange(9) < torch.tensor([[9], [4], [1]]))[:, None, None]
+    for how in ({"causal": True}, {"causal": False}, {"causal": False, "mask": there}):
+        short = attend(q, k, v, **how)
+        monkeypatch.setattr("matweave.neural.self_attention.SHORT", 8)
+        long = attend(q, k, v, **how)
+        monkeypatch.undo()
+        torch.testing.assert_close(long, short)
+        for a, b in zip(
+            *(torch.autograd.grad(x.square().sum(), (q, k, v)) for x in (long, short)), strict=True
+        ):
+            torch.testing.assert_close(a, b)

@@ -44,3 +44,23 @@ def test_a_structure_is_stored_as_numbers_and_names(tmp_path) -> None:
     save(shape, tmp_path)
     assert load(tmp_path, {"SASRecStructure": SASRecStructure}) == shape
     assert isinstance(shape.build(), Encoder)
+
+
+def test_a_structure_is_made_of_the_recipes_settings_and_what_the_log_knows():
+    from matweave.neural.caser import Caser, CaserStructure
+
+    found = CaserStructure.of(Caser(rank=6, length=4), items=9, users=7)
+    assert (found.items, found.users, found.rank, found.length) == (9, 7, 6, 4)
+    assert found.dropout == Caser().dropout
+
+
+def test_arrays_are_float32_and_their_own():
+    from matweave.deep import torch
+    from matweave.neural.structure import array_of
+
+    given = torch.zeros(2, 3, dtype=torch.float64).T
+    found = array_of(given)
+    given += 1
+    assert found.dtype == "float32"
+    assert found.shape == (3, 2)
+    assert found.sum() == 0

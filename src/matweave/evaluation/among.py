@@ -14,9 +14,10 @@ import numpy as np
 from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import DataError
-from matweave.factor.forms import BLOCK, Factored, Recommender, Top
+from matweave.factor.blocks import Top, top_of
+from matweave.factor.forms import Factored, Recommender
 from matweave.factor.rows import FactorRows, Rows
-from matweave.linalg.topk import top_k_factors, top_k_scores
+from matweave.linalg.topk import top_k_factors
 
 
 @final
@@ -53,16 +54,7 @@ class Among(Recommender):
             )
             scores += np.float32(mean)
             return codes, scores if rows.bias is None else scores + rows.bias[:, None], counts
-        found = np.zeros((len(rows), k), np.int32), np.zeros((len(rows), k), np.float32)
-        counts = np.zeros(len(rows), np.int32)
-        for start in range(0, len(rows), BLOCK):
-            part = slice(start, min(start + BLOCK, len(rows)))
-            cut = None if leave_out is None else leave_out.rows(np.arange(part.start, part.stop))
-            pair = None if cut is None else (cut.indptr, cut.indices)
-            found[0][part], found[1][part], counts[part] = top_k_scores(
-                self.scores(rows[part]), k=k, leave_out=pair
-            )
-        return *found, counts
+        return top_of(self.scores, rows, k, leave_out)
 
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The most alike of these items."""

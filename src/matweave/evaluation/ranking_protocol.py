@@ -27,7 +27,8 @@ from matweave.errors import ConfigError, DataError
 from matweave.evaluation.among import Among, columns_of
 from matweave.evaluation.among import among as restricted
 from matweave.evaluation.judged import Judged
-from matweave.factor.forms import BLOCK, Recommender
+from matweave.factor.blocks import BLOCK
+from matweave.factor.forms import Recommender
 from matweave.factor.rows import Rows
 from matweave.metrics import beyond, ratings
 from matweave.metrics.evidence import Evidence

@@ -19,7 +19,7 @@ Checked by  tests/factor/test_blend.py: the formula by hand, weights of 1 and 0,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, final
@@ -29,7 +29,8 @@ import numpy as np
 from matweave.config import check, config, integer, settings_of
 from matweave.data.csr import Csr
 from matweave.errors import ConfigError, DataError
-from matweave.factor.forms import BLOCK, Recommender, Top
+from matweave.factor.blocks import Top, pairs_of, top_of
+from matweave.factor.forms import Recommender
 from matweave.factor.loop import History, Validation
 from matweave.factor.rows import BlendRows, Rows
 from matweave.linalg.topk import top_k_scores
@@ -72,25 +73,10 @@ class BlendModel(Recommender):
         return found
 
     def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
-        found = np.empty(len(at), np.float32)
-        order = np.argsort(at, kind="stable")
-        for part in _blocks(len(rows)):
-            low, high = np.searchsorted(at[order], [part.start, part.stop])
-            mine = order[low:high]
-            if len(mine):
-                found[mine] = self.scores(rows[part])[at[mine] - part.start, item_codes[mine]]
-        return found
+        return pairs_of(self.scores, rows, at, item_codes)
 
     def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
-        found = np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32)
-        counts = np.zeros(len(rows), np.int32)
-        for part in _blocks(len(rows)):
-            out = None if leave_out is None else leave_out.rows(np.arange(part.start, part.stop))
-            pair = None if out is None else (out.indptr, out.indices)
-            found[0][part], found[1][part], counts[part] = top_k_scores(
-                self.scores(rows[part]), k=k, leave_out=pair
-            )
-        return *found, counts
+        return top_of(self.scores, rows, k, leave_out)
 
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """By the same weights over standardised similarities; an item that a model does not give counts as its lowest."""
@@ -296,7 +282,3 @@ def _refuse_strangers(parts: tuple[Recommender, ...]) -> None:
 
 def _on_the_simplex(weights: np.ndarray) -> bool:
     return bool(np.isfinite(weights).all() and (weights >= 0).all() and abs(weights.sum() - 1) <= 1e-6)
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(a, min(a + BLOCK, count)) for a in range(0, count, BLOCK))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -31,16 +31,12 @@ from matweave.factor.answers import (
     top_table,
     user_codes_of,
 )
+from matweave.factor.blocks import Top, best_but, most_alike, pairs_of, parts, top_of
 from matweave.factor.fold import FoldIn
 from matweave.factor.loop import History
 from matweave.factor.rows import FactorRows, HistoryRows, Rows
 from matweave.factor.weights import ItemWeights
-from matweave.linalg.topk import top_k_factors, top_k_scores
-
-Top = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""codes (n, k) int32, scores (n, k) float32, counts (n,) int32: only the first counts[i] of row i are valid."""
-
-BLOCK = 512  # users scored at once where a full row of scores is needed: 512 x 1M items is 2 GB at most
+from matweave.linalg.topk import top_k_factors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -197,7 +193,7 @@ class Factored(Recommender):
         mine = _are(rows, FactorRows)
         factors, bias, mean = self.item_side()
         scores = np.empty(len(at), np.float32)
-        for part in _parts(len(at), 1 << 16):  # the gathered factors stay small
+        for part in parts(len(at), 1 << 16):  # the gathered factors stay small
             x, y = mine.factors[at[part]], factors[item_codes[part]]
             scores[part] = np.einsum("nr,nr->n", x, y)
         scores += np.float32(mean)
@@ -215,11 +211,7 @@ class Factored(Recommender):
         return codes, self._shifted(scores, mine), counts
 
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        factors = self.item_side()[0]
-        lengths = np.linalg.norm(factors, axis=1)
-        cosine = factors @ factors[item_code]
-        cosine /= np.maximum(lengths * lengths[item_code], np.finfo(np.float32).tiny)
-        return _best_but(cosine, item_code, k)
+        return most_alike(self.item_side()[0], item_code, k)
 
     def _shifted(self, scores: np.ndarray, rows: FactorRows) -> np.ndarray:
         scores += np.float32(self.item_side()[2])
@@ -290,48 +282,21 @@ class ItemModel(Recommender):
         return scores
 
     def pair_scores(self, rows: Rows, at: np.ndarray, item_codes: np.ndarray) -> np.ndarray:
-        scores = np.empty(len(at), np.float32)
-        order = np.argsort(at, kind="stable")
-        for part in _parts(len(rows), BLOCK):
-            low, high = np.searchsorted(at[order], [part.start, part.stop])
-            mine = order[low:high]
-            if len(mine):
-                scores[mine] = self.scores(rows[part])[at[mine] - part.start, item_codes[mine]]
-        return scores
+        return pairs_of(self.scores, rows, at, item_codes)
 
     def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
-        blocks = []
-        for part in _parts(len(rows), BLOCK):
-            out = None if leave_out is None else leave_out.rows(np.arange(part.start, part.stop))
-            pair = None if out is None else (out.indptr, out.indices)
-            blocks.append(top_k_scores(self.scores(rows[part]), k=k, leave_out=pair))
-        if not blocks:
-            return np.empty((0, k), np.int32), np.empty((0, k), np.float32), np.empty(0, np.int32)
-        codes, scores, counts = zip(*blocks, strict=True)
-        return np.concatenate(codes), np.concatenate(scores), np.concatenate(counts)
+        return top_of(self.scores, rows, k, leave_out)
 
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The largest B[item_code]; items without any weight there are not like it, and are not given."""
         row = self.weights.row(item_code)
-        return _best_but(np.where(row == 0, np.float32(-np.inf), row), item_code, k)
-
-
-def _best_but(scores: np.ndarray, left_out: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    out = (np.array([0, 1], np.int64), np.array([left_out], np.int32))
-    codes, best, counts = top_k_scores(
-        np.ascontiguousarray(scores, np.float32)[None, :], k=min(k, len(scores)), leave_out=out
-    )
-    return codes[0, : counts[0]], best[0, : counts[0]]
+        return best_but(np.where(row == 0, np.float32(-np.inf), row), item_code, k)
 
 
 def _are(rows: Rows, kind: type) -> Any:
     if not isinstance(rows, kind):
         raise TypeError(f"rows of another form: {type(rows).__name__}, not {kind.__name__}")
     return rows
-
-
-def _parts(count: int, size: int) -> Iterator[slice]:
-    return (slice(a, min(a + size, count)) for a in range(0, count, size))
 
 
 def _same_shape(owner: object, name: str, wanted: tuple[int, ...]) -> None:

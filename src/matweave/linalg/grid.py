@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from matweave.linalg.hashes import GOLDEN, mixed
 from matweave.randomness import child
 from matweave.threads import in_parallel
 
@@ -104,12 +105,9 @@ def _gather_blocks(users, items, values, user_group, item_group, side):
 def _shuffle(users, items, values, low, high, state):
     """Fisher and Yates' shuffle of one block, which fits in the cache, by SplitMix64 (Steele et al. 2014)."""
     for t in range(high - 1, low, -1):
-        state += np.uint64(0x9E3779B97F4A7C15)
-        mixed = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
+        state += GOLDEN
         # the high half picks the place: its bias is below 2^-32 times the size of the block
-        k = low + np.int64(((mixed >> np.uint64(32)) * np.uint64(t - low + 1)) >> np.uint64(32))
+        k = low + np.int64(((mixed(state) >> np.uint64(32)) * np.uint64(t - low + 1)) >> np.uint64(32))
         users[t], users[k] = users[k], users[t]
         items[t], items[k] = items[k], items[t]
         values[t], values[k] = values[k], values[t]

@@ -3,10 +3,9 @@
     y_i = x_i / (1 - p) with probability 1 - p, else 0;  dx_i = dy_i / (1 - p) where y_i was kept
 
 torch's CPU kernel draws from one sequential generator: about 12 ns a number, by one thread; in a small transformer that is a
-third of a training step. Here number i of a call is kept where a hash of (call's seed, i) says so, and the backward pass draws the same hashes again instead of storing a mask. The seed comes from torch's
+third of a training step. Here number i of a call is kept where a hash of (call's seed, i) says so (hashes.py), and the backward pass draws the same hashes again instead of storing a mask. The seed comes from torch's
 generator, one draw a call: `seeded` and a resumed run see the same masks. On other devices torch's own is called.
 
-Hash        32-bit mixing by two multiplications and three shifts ("lowbias32", Wellons 2018) of i·0x9E3779B9 + seed.
 Checked by  tests/nets/test_fast_dropout.py: shares kept, independence of neighbours and calls, gradients, seeds.
 """
 
@@ -20,6 +19,7 @@ from numba import njit
 from matweave.config import number
 from matweave.deep import Tensor, functional, nn, torch
 from matweave.errors import ConfigError
+from matweave.linalg.hashes import hashed
 
 
 @final
@@ -81,24 +81,13 @@ def _applied(x: Tensor, residual: Tensor | None, seed: int, p: float) -> Tensor:
     return out
 
 
-@njit(nogil=True, inline="always")
-def _hash(i, seed):
-    # numbers of 32 bits all the way, or the loop is not made into vector instructions
-    h = np.uint32(np.uint32(i) * np.uint32(0x9E3779B9) + seed)
-    h = np.uint32(h ^ np.uint32(h >> np.uint32(16)))
-    h = np.uint32(h * np.uint32(0x21F0AAAD))
-    h = np.uint32(h ^ np.uint32(h >> np.uint32(15)))
-    h = np.uint32(h * np.uint32(0xD35A2D97))
-    return np.uint32(h ^ np.uint32(h >> np.uint32(15)))
-
-
 @njit(nogil=True, cache=True)
 def _keep(x, out, n, seed, threshold, scale):
     for i in range(n):
-        out[i] = x[i] * scale if _hash(i, seed) >= threshold else np.float32(0.0)
+        out[i] = x[i] * scale if hashed(i, seed) >= threshold else np.float32(0.0)
 
 
 @njit(nogil=True, cache=True)
 def _keep_and_add(x, add, out, n, seed, threshold, scale):
     for i in range(n):
-        out[i] = add[i] + (x[i] * scale if _hash(i, seed) >= threshold else np.float32(0.0))
+        out[i] = add[i] + (x[i] * scale if hashed(i, seed) >= threshold else np.float32(0.0))

@@ -39,6 +39,7 @@ from matweave.neural.forms import EncoderModel, encoder_model
 from matweave.neural.observed import ObservedRows, observed_bags, observed_loss
 from matweave.neural.settings import TRAINING
 from matweave.neural.starting import start_from
+from matweave.neural.structure import array_of
 from matweave.train.task import Batch
 
 
@@ -141,13 +142,13 @@ class AutoRec:
                 history=history,
                 frame=log.frame,
                 limits=limits,
-                user_factors=_array(module.out),
+                user_factors=array_of(module.out),
                 item_factors=module.encoded(rows, scale, shift),
                 fold=RidgeFold(
                     regularization=self.regularization / 2, bias_regularization=0.0, scale_by_count=False
                 ),
                 mean=mean,
-                user_bias=_array(module.out_bias),
+                user_bias=array_of(module.out_bias),
             )
 
         batches = ObservedRows(rows, batch_size=self.batch_size, seed=self.seed)
@@ -160,7 +161,3 @@ class AutoRec:
 def _square(matrix: Tensor) -> Tensor:
     flat = matrix.view(-1)
     return flat @ flat
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return np.array(tensor.detach().cpu().numpy(), order="C")

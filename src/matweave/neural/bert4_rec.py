@@ -1,9 +1,9 @@
 """BERT4Rec: a bidirectional transformer that guesses hidden items of a history from both sides.
 
 Model       x_t = e(item_t) + p(position), drop; `blocks` times self_attention.PostNormBlock with GELU;      (Sun et al., CIKM 2019)
-            score(u, j) = GELU(h W + b) · e_j + c_j at a hidden step, with the item table tied to the input  (eq. 7)
+            score(u, j) = GELU(h W + b) · e_j + c_j at a hidden step, with the item table tied to the input
             A hidden item has a vector of its own, the mask's.
-Loss        -mean log of the softmax over all items at the hidden steps, in bounded memory (eq. 8; softmax.py). Each step of a user's
+Loss        -mean log of the softmax over all items at the hidden steps, in bounded memory (softmax.py). Each step of a user's
             last `length` items is hidden with probability `mask_share`; a `last_share` of the examples hide the last only (cloze.py)
 Step        one optimizer step (Adam) on `batch_size` users; every epoch hides other items, each user once an epoch. The paper's
             linear decay of the rate and cut of the gradient's length are not made.
@@ -30,13 +30,11 @@ from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.errors import ConfigError
 from matweave.factor import require
 from matweave.factor.forms import Recommender
-from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.loop import FitState, Validation, Watch
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.cloze import Cloze
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
-from matweave.neural.fitting import Course
-from matweave.neural.fitting import train as train_course
-from matweave.neural.forms import EncoderModel, encoder_model
+from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.histories import last_steps, packed
 from matweave.neural.self_attention import PostNormBlock
 from matweave.neural.settings import TRAINING
@@ -123,9 +121,7 @@ class BERT4Rec:
         """
         require.times(train, "BERT4Rec", "the order of histories")
         log, seen = train, train.histories
-        structure = BERT4RecStructure(
-            items=log.n_items, **{n: getattr(self, n) for n in _SHAPE if n != "items"}
-        )
+        structure = BERT4RecStructure.of(self, items=log.n_items)
         with seeded(self.seed, "weights"):
             module = structure.build()
         if init is not None:
@@ -140,16 +136,8 @@ class BERT4Rec:
             seed=self.seed,
         )
 
-        def freeze(history: History, *, live: bool) -> EncoderModel:
-            return encoder_model(self, log, seen, structure, module, history, live=live)
-
-        course = Course(module=module, loss=module.loss, batches=batches, freeze=freeze)
-        fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
-        assert isinstance(fitted, EncoderModel)
-        return fitted
-
-
-_SHAPE = ("items", "rank", "blocks", "heads", "length", "inner", "dropout", "embedding_rank")
+        data = (log, seen, structure, module)
+        return fit_encoder(self, *data, module.loss, batches, validate=validate, watch=watch, resume=resume)
 
 
 @final

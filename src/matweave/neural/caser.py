@@ -1,11 +1,11 @@
 """Caser: the last items of a history as an image, read by convolutions along time and across it, beside the user's taste.
 
 Model       E (L x d) the vectors of the last L items, zeros at the left of a shorter history.                    (Tang & Wang, WSDM 2018)
-            horizontal  for every height 1..L, `horizontal` filters of height x d, ReLU, the largest over time: o    (eqs. 3 to 5)
-            vertical    `vertical` filters of L x 1: weighted sums of the rows of E: õ                               (eqs. 6 to 8)
-            z = ReLU(W drop[o; õ] + b);  score(u, j) = w_j · [z; p_u] + c_j, w of 2 d columns                        (eqs. 9 and 10)
+            horizontal  for every height 1..L, `horizontal` filters of height x d, ReLU, the largest over time: o
+            vertical    `vertical` filters of L x 1: weighted sums of the rows of E: õ
+            z = ReLU(W drop[o; õ] + b);  score(u, j) = w_j · [z; p_u] + c_j, w of 2 d columns
 Loss        every window of L items and T next ones: -Σ log σ(score of each next item) - Σ log(1 - σ(of `negatives` wrong items for
-            each)), over the targets of the batch (eq. 12); wrong items are those that the user has nowhere
+            each)), over the targets of the batch; wrong items are those that the user has nowhere
 Step        one optimizer step (Adam) on `batch_size` windows; an epoch reads every window once, in drawn order, none kept (windows.py)
 Cost        W windows an epoch: 3·W·(d·horizontal·L³/6 + d·(d·vertical + L·horizontal) + 2d·T·(1 + negatives)) multiply-adds;
             memory O(batch·L²·(d + horizontal) + (3 items + users)·d).
@@ -26,12 +26,10 @@ from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.factor import require
 from matweave.factor.forms import Recommender
-from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.loop import FitState, Validation, Watch
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
-from matweave.neural.fitting import Course
-from matweave.neural.fitting import train as train_course
-from matweave.neural.forms import EncoderModel, encoder_model
+from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.settings import TRAINING
 from matweave.neural.starting import start_from
 from matweave.neural.structure import Encoder, EncoderStructure
@@ -107,9 +105,7 @@ class Caser:
         """
         require.times(train, "Caser", "the order of histories")
         log, seen = train, train.histories
-        structure = CaserStructure(
-            items=log.n_items, users=log.n_users, **{n: getattr(self, n) for n in _SHAPE}
-        )
+        structure = CaserStructure.of(self, items=log.n_items, users=log.n_users)
         with seeded(self.seed, "weights"):
             module = structure.build()
         if init is not None:
@@ -123,16 +119,8 @@ class Caser:
             seed=self.seed,
         )
 
-        def freeze(history: History, *, live: bool) -> EncoderModel:
-            return encoder_model(self, log, seen, structure, module, history, live=live)
-
-        course = Course(module=module, loss=module.loss, batches=batches, freeze=freeze)
-        fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
-        assert isinstance(fitted, EncoderModel)
-        return fitted
-
-
-_SHAPE = ("rank", "length", "horizontal", "vertical", "dropout", "embedding_rank")
+        data = (log, seen, structure, module)
+        return fit_encoder(self, *data, module.loss, batches, validate=validate, watch=watch, resume=resume)
 
 
 @final

@@ -15,11 +15,9 @@ from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.deep import generator, torch
-from matweave.neural.histories import mixed
+from matweave.linalg.hashes import GOLDEN, mixed
 from matweave.randomness import child_seed, stepped
 from matweave.train.task import Batch
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @final
@@ -89,14 +87,14 @@ def _hidden_steps(ends, items, lengths, longest, length, share, last_share, seed
     unit = 1.0 / 9007199254740992.0
     for b in range(len(lengths)):
         n, first = lengths[b], p
-        state = np.uint64(state + _GOLDEN)
+        state = np.uint64(state + GOLDEN)
         last_only = (mixed(state) >> np.uint64(11)) * unit < last_share
         some = False
         for t in range(n):
             inputs[p] = items[ends[b] - n + t]
             slots[p] = b * longest + t
             positions[p] = length - n + t
-            state = np.uint64(state + _GOLDEN)
+            state = np.uint64(state + GOLDEN)
             if not last_only and (mixed(state) >> np.uint64(11)) * unit < share:
                 hides[p] = some = True
             p += 1

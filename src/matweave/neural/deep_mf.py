@@ -2,9 +2,9 @@
 
 Model.  Y (users x items) holds the values, or 1 for each row of a log without, and 0 elsewhere. With layers W₁ … W_N, ReLU f:
             l₁ = W₁ Y_u·,  l_i = f(W_i l_{i-1} + b_i),  p_u = l_N;  the same with its own weights on Y_·j gives q_j
-            score(u, j) = cos(p_u, q_j), in [0, 1] since f ≥ 0              (Xue, Dai, Zhang, Huang, Chen, IJCAI 2017, eqs. 5 to 8)
-Loss.   Normalised cross-entropy over the log's rows and, drawn anew each epoch, `negatives` items a row that the user has not (eq. 12):
-            -[ y ln ŷ + (1 - y) ln(1 - ŷ) ],  y = Y_uj / max Y,  ŷ = max(10⁻⁶, score) (eq. 13), and 1 - 10⁻⁶ at most
+            score(u, j) = cos(p_u, q_j), in [0, 1] since f ≥ 0              (Xue, Dai, Zhang, Huang, Chen, IJCAI 2017)
+Loss.   Normalised cross-entropy over the log's rows and, drawn anew each epoch, `negatives` items a row that the user has not:
+            -[ y ln ŷ + (1 - y) ln(1 - ŷ) ],  y = Y_uj / max Y,  ŷ = max(10⁻⁶, score), and 1 - 10⁻⁶ at most
 Step.   One optimizer step (Adam) on `batch_size` pairs. W₁ Y is a sparse product, made for all users and items once a step: a step
         costs the same whether it holds a thousand pairs or a hundred thousand, so batches are large (the paper: 256 rows).
 Start.  Weights N(0, 0.01²) in the authors' code starve a ReLU network under Adam; here He et al. 2015 for both towers.

@@ -8,6 +8,7 @@ stranger's history is encoded by the same forward pass as a training user's: not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -16,16 +17,19 @@ import numpy as np
 from matweave.config import settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
-from matweave.deep import seeded, torch, torch_threads
+from matweave.deep import Tensor, seeded, torch, torch_threads
 from matweave.errors import DataError
 from matweave.factor.forms import Factored
-from matweave.factor.loop import History
+from matweave.factor.loop import FitState, History, Validation, Watch
 from matweave.factor.rows import FactorRows
-from matweave.neural.structure import Encoder, EncoderStructure
+from matweave.neural.fitting import Course, train
+from matweave.neural.structure import Encoder, EncoderStructure, array_of
+from matweave.train.batches import Batches
 from matweave.train.devices import work_of
 from matweave.train.run import arrays_of, load_arrays
+from matweave.train.task import Batch
 
-BLOCK = 128  # users encoded at once: what they need stays near the processor (512 took a third longer)
+BLOCK = 128  # users encoded at once: what they need stays near the processor (512 took a quarter longer)
 
 
 @final
@@ -110,8 +114,8 @@ def encoder_model(
     """
     with torch.no_grad():
         table, bias = module.item_table()
-        factors = _array(table)
-        biases = None if bias is None else _array(bias)
+        factors = array_of(table)
+        biases = None if bias is None else array_of(bias)
     weights = {} if live else {n: a for n, a in arrays_of(module).items() if n not in module.tied}
     model = EncoderModel(
         method=type(recipe).__name__,
@@ -133,5 +137,25 @@ def encoder_model(
     return model
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return np.array(tensor.detach().float().cpu().numpy(), order="C")
+def fit_encoder(
+    recipe: Any,
+    log: Interactions,
+    seen: Csr,
+    structure: EncoderStructure,
+    module: Encoder,
+    loss: Callable[[Batch], Tensor],
+    batches: Batches,
+    *,
+    validate: Validation | None,
+    watch: Watch | None,
+    resume: FitState | None,
+) -> EncoderModel:
+    """Train a module that is itself what serves, and freeze it; arguments as of `Course`, `encoder_model` and a recipe's `fit`."""
+
+    def freeze(history: History, *, live: bool) -> EncoderModel:
+        return encoder_model(recipe, log, seen, structure, module, history, live=live)
+
+    course = Course(module=module, loss=loss, batches=batches, freeze=freeze)
+    fitted = train(recipe, course, validate=validate, watch=watch, resume=resume)
+    assert isinstance(fitted, EncoderModel)
+    return fitted

@@ -47,6 +47,7 @@ from matweave.neural.pair_step import compiled, step
 from matweave.neural.sampling import Pairwise, draw_negatives
 from matweave.neural.settings import TRAINING
 from matweave.neural.starting import Start, start_from
+from matweave.neural.structure import array_of
 from matweave.randomness import child_seed
 
 STD = 0.01
@@ -123,7 +124,7 @@ class GMF:
 
         def freeze(history: History, *, live: bool) -> FactorModel:
             users, items, bias, offset = module.frozen()
-            columns = np.abs(_array(module.last.weight[0])) * np.float32(self.regularization)
+            columns = np.abs(array_of(module.last.weight[0])) * np.float32(self.regularization)
             return FactorModel(
                 method=type(self).__name__,
                 settings=settings_of(self),
@@ -193,8 +194,8 @@ class GMFNet(nn.Module):
         """User vectors, item vectors with h in them, item biases or None, b."""
         with torch.no_grad():
             users, items = self.users.whole(), self.items.whole() * self.last.weight
-            bias = None if self.item_bias is None else _array(self.item_bias)
-            return _array(users), _array(items), bias, float(self.last.bias)
+            bias = None if self.item_bias is None else array_of(self.item_bias)
+            return array_of(users), array_of(items), bias, float(self.last.bias)
 
 
 def logistic(scores: Tensor) -> Tensor:
@@ -241,7 +242,3 @@ def calibration(start: Start, log: Csr, negatives: int, seed: int) -> tuple[floa
         hessian = (design.T * (share * (1.0 - share))) @ design / len(design) + ridge * np.eye(2)
         found -= np.clip(np.linalg.solve(hessian, gradient), -2.0, 2.0)
     return max(float(found[0]), 0.1) / spread, float(found[1])
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return np.array(tensor.detach().float().cpu().numpy(), order="C")

@@ -31,12 +31,10 @@ from matweave.deep import Tensor, nn, seeded, torch
 from matweave.errors import ConfigError
 from matweave.factor import require
 from matweave.factor.forms import Recommender
-from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.loop import FitState, Validation, Watch
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
-from matweave.neural.fitting import Course
-from matweave.neural.fitting import train as train_course
-from matweave.neural.forms import EncoderModel, encoder_model
+from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.gain_losses import bpr_max, rivals, top1_max
 from matweave.neural.histories import NextItems, last_steps
 from matweave.neural.settings import TRAINING
@@ -70,8 +68,10 @@ class GRU4Rec:
     tied: bool = True  # whether items are scored by the vectors that the network reads
     loss: str = "softmax"  # softmax, sampled, bpr_max or top1_max
     negatives: int | None = None  # shared by a batch; None: 512 (0 for softmax)
-    sample_alpha: float = 0.5  # items are drawn by count to this power; 0: uniformly (bpr_max, top1_max)
-    score_regularization: float = 1.0  # λ of bpr_max
+    sample_alpha: float | None = (
+        None  # of bpr_max and top1_max: items are drawn by count to this power; None: 0.5
+    )
+    score_regularization: float | None = None  # λ of bpr_max; None: 1
     embedding_rank: int | None = None  # item vectors as a product of two thin matrices
     epochs: int = 100
     batch_size: int = 128  # users
@@ -103,16 +103,21 @@ class GRU4Rec:
             tied=flag(),
             loss=one_of(*LOSSES),
             negatives=optional(integer(1)),
-            sample_alpha=number(0),
-            score_regularization=number(0),
+            sample_alpha=optional(number(0)),
+            score_regularization=optional(number(0)),
             embedding_rank=EMBEDDING_RANK,
         )
-        if self.negatives is not None and self.loss == "softmax":
-            raise ConfigError(
-                f"negatives is {self.negatives}, but the softmax loss draws none",
-                where="GRU4Rec",
-                mend="leave negatives out, or give another loss",
+        idle = [
+            f"{name} is {value}, but the {self.loss} loss {says}"
+            for name, value, says, losses in (
+                ("negatives", self.negatives, "draws none", ("sampled", "bpr_max", "top1_max")),
+                ("sample_alpha", self.sample_alpha, "draws by no count", ("bpr_max", "top1_max")),
+                ("score_regularization", self.score_regularization, "has none", ("bpr_max",)),
             )
+            if value is not None and self.loss not in losses
+        ]
+        if idle:
+            raise ConfigError("\n".join(idle), where="GRU4Rec", mend="leave them out, or give another loss")
 
     def fit(
         self,
@@ -130,9 +135,7 @@ class GRU4Rec:
         """
         require.times(train, "GRU4Rec", "the order of histories")
         log, seen = train, train.histories
-        structure = GRU4RecStructure(
-            items=log.n_items, **{n: getattr(self, n) for n in _SHAPE if n != "items"}
-        )
+        structure = GRU4RecStructure.of(self, items=log.n_items)
         with seeded(self.seed, "weights"):
             module = structure.build()
         if init is not None:
@@ -143,28 +146,30 @@ class GRU4Rec:
             batch_size=self.batch_size,
             negatives=self.drawn,
             draw="batch",
-            alpha=self.sample_alpha if self.loss in ("bpr_max", "top1_max") else 0.0,
+            alpha=self.alpha,
             seed=self.seed,
         )
-
-        def freeze(history: History, *, live: bool) -> EncoderModel:
-            return encoder_model(self, log, seen, structure, module, history, live=live)
 
         def loss(batch: Batch) -> Tensor:
             inputs, targets, slots, _, lengths, *drawn = batch
             h = module.steps(inputs, slots, lengths)
             return self.loss_of(h, *module.item_side(), targets, drawn, (slots, lengths))
 
-        course = Course(module=module, loss=loss, batches=batches, freeze=freeze)
-        fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
-        assert isinstance(fitted, EncoderModel)
-        return fitted
+        data = (log, seen, structure, module)
+        return fit_encoder(self, *data, loss, batches, validate=validate, watch=watch, resume=resume)
 
     @property
     def drawn(self) -> int:
         """Negatives that a batch brings."""
         usual = 0 if self.loss == "softmax" else 512
         return usual if self.negatives is None else self.negatives
+
+    @property
+    def alpha(self) -> float:
+        """The power of an item's count by which it is drawn; 0: uniformly."""
+        if self.loss not in ("bpr_max", "top1_max"):
+            return 0.0
+        return 0.5 if self.sample_alpha is None else self.sample_alpha
 
     def loss_of(
         self,
@@ -183,20 +188,8 @@ class GRU4Rec:
         scored = rivals(h, table, bias, targets, drawn[0], grid)
         if self.loss == "top1_max":
             return top1_max(*scored)
-        return bpr_max(*scored, regularization=self.score_regularization)
-
-
-_SHAPE = (
-    "items",
-    "rank",
-    "hidden",
-    "layers",
-    "length",
-    "dropout",
-    "hidden_dropout",
-    "tied",
-    "embedding_rank",
-)
+        held = 1.0 if self.score_regularization is None else self.score_regularization
+        return bpr_max(*scored, regularization=held)
 
 
 @final

@@ -20,6 +20,7 @@ from matweave.config import integer
 from matweave.data.csr import Csr
 from matweave.deep import Tensor, generator, torch
 from matweave.errors import ConfigError
+from matweave.neural.sampling import draw_negatives
 from matweave.randomness import child_seed, stepped
 from matweave.train.task import Batch
 
@@ -86,7 +87,8 @@ class NextItems:
             arrays.append(self._drawn(child_rng(seed)))
         elif self.negatives and self.draw == "step":
             owners = np.repeat(rows, lengths)
-            arrays.append(wrong_items(self.histories, owners, self.negatives, seed))
+            drawn = draw_negatives(self.histories, owners, self.negatives, seed)
+            arrays.append(drawn.astype(np.int64))
         made = [torch.from_numpy(a).to(self._device) for a in arrays]
         if self.negatives and self.draw == "any":
             made.append(self._any((len(steps[0]), self.negatives), seed))
@@ -110,17 +112,6 @@ class NextItems:
 def child_rng(seed: int) -> np.random.Generator:
     """A quick generator of a step's seed."""
     return np.random.Generator(np.random.SFC64(seed))
-
-
-def wrong_items(histories: Csr, owners: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Items (n, count) int64, drawn uniformly from those that each owner (n,), a row, has not; a row of every item gets any.
-
-    >>> wrong_items(Csr.from_pairs([0, 0], [0, 2], shape=(1, 3)), np.array([0]), 3, seed=5).tolist()
-    [[1, 1, 1]]
-    """
-    return _wrong_items(
-        histories.indptr, histories.indices, owners, count, histories.n_columns, np.uint64(seed)
-    )
 
 
 def last_steps(histories: Csr, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -175,37 +166,3 @@ def _fill_last(indptr, items, lengths, codes):
         start = indptr[b + 1] - lengths[b]
         for t in range(lengths[b]):
             codes[b, t] = items[start + t]
-
-
-@njit(nogil=True, inline="always")
-def mixed(z):
-    """64 mixed bits of a counter, for compiled loops: SplitMix64's finalizer (Steele, Lea, Flood 2014)."""
-    z = np.uint64((z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9))
-    z = np.uint64((z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB))
-    return z ^ (z >> np.uint64(31))
-
-
-@njit(nogil=True, cache=True)
-def _wrong_items(indptr, indices, owners, count, n_items, seed):
-    """Uniform over the items that each owner has not; one with every item gets any."""
-    found = np.empty((len(owners), count), np.int64)
-    state = seed
-    for p in range(len(owners)):
-        low, high = indptr[owners[p]], indptr[owners[p] + 1]
-        whole = high - low >= n_items
-        for k in range(count):
-            while True:
-                state = np.uint64(state + np.uint64(0x9E3779B97F4A7C15))
-                z = mixed(state)
-                item = np.int64((np.uint64(z >> np.uint64(32)) * np.uint64(n_items)) >> np.uint64(32))
-                a, b = low, high
-                while a < b:
-                    middle = (a + b) // 2
-                    if indices[middle] < item:
-                        a = middle + 1
-                    else:
-                        b = middle
-                if whole or a == high or indices[a] != item:
-                    break
-            found[p, k] = item
-    return found

@@ -39,6 +39,7 @@ from matweave.neural.propagation import Propagation
 from matweave.neural.sampling import Pairwise
 from matweave.neural.settings import TRAINING
 from matweave.neural.starting import start_from
+from matweave.neural.structure import array_of
 
 STD = 0.1
 """Spread of the first vectors."""
@@ -164,14 +165,10 @@ class LightGCNNet(nn.Module):
         with torch.no_grad():
             own = self.table.whole()
             n, graph = self.graph.n_users, self.graph
-            sent = _array(graph.summed(own, graph.layers))
-            before = _array(graph.summed(own, graph.layers - 1)[n:])
+            sent = array_of(graph.summed(own, graph.layers))
+            before = array_of(graph.summed(own, graph.layers - 1)[n:])
         return sent[:n].copy(), sent[n:].copy(), before * graph.item_root[:, None]
 
     def _vectors(self, codes: Tensor, sent: Tensor) -> Tensor:
         found = functional.embedding(codes, sent)
         return found if self.table.rank is None else found @ self.table.right
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return np.array(tensor.detach().float().cpu().numpy(), order="C")

@@ -30,11 +30,9 @@ from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, nn, seeded, torch
 from matweave.factor import require
 from matweave.factor.forms import Recommender
-from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.loop import FitState, Validation, Watch
 from matweave.neural.embeddings import EMBEDDING_RANK
-from matweave.neural.fitting import Course
-from matweave.neural.fitting import train as train_course
-from matweave.neural.forms import EncoderModel, encoder_model
+from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.multinomial import LastLayer
 from matweave.neural.settings import TRAINING
 from matweave.neural.starting import start_from
@@ -52,13 +50,13 @@ class MultDAE:
 
     >>> import matweave as mw
     >>> log = mw.simulate_log(users=60, items=40, interactions=600, seed=0).log
-    >>> model = MultDAE(rank=8, hidden=16, epochs=2, batch_size=20, device="cpu").fit(log)
+    >>> model = MultDAE(rank=8, epochs=2, batch_size=20, device="cpu").fit(log)
     >>> model.recommend_for(log.items.to_list()[:3], k=2).num_rows
     2
     """
 
     rank: int = 200  # width of the narrowest layer
-    hidden: int = 600  # width of the layers on each side of it
+    hidden: int = 600  # width of the layers on each side of it, where layers >= 1
     layers: int = 0  # how many of them on each side; 0: items, rank, items
     dropout: float = 0.5  # share of a row's entries that the input lacks
     embedding_rank: int | None = None  # item tables as products of two thin matrices
@@ -103,14 +101,11 @@ class MultDAE:
         Raises DataError for an empty log, ConfigError for an init without factors, Diverged with the mend.
         """
         log = require.rows(train, "MultDAE")
-        structure = MultDAEStructure(items=log.n_items, **{n: getattr(self, n) for n in _SHAPE})
+        structure = MultDAEStructure.of(self, items=log.n_items)
         with seeded(self.seed, "weights"):
             module = structure.build()
         if init is not None:
             start_tables(module.first, module.last, init, log, self.seed)
-
-        def freeze(history: History, *, live: bool) -> EncoderModel:
-            return encoder_model(self, log, log.by_user, structure, module, history, live=live)
 
         def loss(batch: Batch) -> Tensor:
             counts, codes, *kept = batch
@@ -118,13 +113,8 @@ class MultDAE:
             return module.last.loss(h, counts, codes)
 
         batches = UserRows(log.by_user, batch_size=self.batch_size, drop=self.dropout, seed=self.seed)
-        course = Course(module=module, loss=loss, batches=batches, freeze=freeze)
-        fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
-        assert isinstance(fitted, EncoderModel)
-        return fitted
-
-
-_SHAPE = ("rank", "hidden", "layers", "embedding_rank")
+        data = (log, log.by_user, structure, module)
+        return fit_encoder(self, *data, loss, batches, validate=validate, watch=watch, resume=resume)
 
 
 @final

@@ -29,11 +29,9 @@ from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, seeded, torch
 from matweave.factor import require
 from matweave.factor.forms import Recommender
-from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.loop import FitState, Validation, Watch
 from matweave.neural.embeddings import EMBEDDING_RANK
-from matweave.neural.fitting import Course
-from matweave.neural.fitting import train as train_course
-from matweave.neural.forms import EncoderModel, encoder_model
+from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.mult_dae import (
     dense_layers,
     first_layer,
@@ -61,7 +59,7 @@ class MultVAE:
     """
 
     rank: int = 200  # length of z
-    hidden: int = 600  # width of the layers on each side of it
+    hidden: int = 600  # width of the layers on each side of it, where layers >= 1
     layers: int = 1  # how many on each side
     dropout: float = 0.5  # share of a row's entries that the input lacks
     beta: float = 0.2  # weight of the divergence in the end
@@ -112,14 +110,11 @@ class MultVAE:
         Raises DataError for an empty log, ConfigError for an init without factors, Diverged with the mend.
         """
         log = require.rows(train, "MultVAE")
-        structure = MultVAEStructure(items=log.n_items, **{n: getattr(self, n) for n in _SHAPE})
+        structure = MultVAEStructure.of(self, items=log.n_items)
         with seeded(self.seed, "weights"):
             module = structure.build()
         if init is not None:
             start_tables(module.first, module.last, init, log, self.seed)
-
-        def freeze(history: History, *, live: bool) -> EncoderModel:
-            return encoder_model(self, log, log.by_user, structure, module, history, live=live)
 
         def loss(batch: Batch) -> Tensor:
             counts, codes, *kept, share = batch
@@ -131,10 +126,8 @@ class MultVAE:
         rows = UserRows(log.by_user, batch_size=self.batch_size, drop=self.dropout, seed=self.seed)
         steps = self.anneal_steps
         batches = Annealed(rows, self.epochs * rows.steps_per_epoch // 2 if steps is None else steps)
-        course = Course(module=module, loss=loss, batches=batches, freeze=freeze)
-        fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
-        assert isinstance(fitted, EncoderModel)
-        return fitted
+        data = (log, log.by_user, structure, module)
+        return fit_encoder(self, *data, loss, batches, validate=validate, watch=watch, resume=resume)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -170,9 +163,6 @@ class Annealed:
         found = self.rows.batch(epoch, at)
         share = min(1.0, done / self.steps) if self.steps else 1.0
         return (*found, torch.full((1,), share, device=found[0].device))
-
-
-_SHAPE = ("rank", "hidden", "layers", "embedding_rank")
 
 
 @final

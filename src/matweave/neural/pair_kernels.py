@@ -14,18 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from matweave.linalg.hashes import hashed
+
 AT_ONCE = 512  # pairs that go through a tower at once in ranking: their numbers stay in a core's own cache
-
-
-@njit(nogil=True, inline="always")
-def _hash(i, seed):
-    # as nets/fast_dropout.py: numbers of 32 bits all the way, or the loop is not made into vector instructions
-    h = np.uint32(np.uint32(i) * np.uint32(0x9E3779B9) + seed)
-    h = np.uint32(h ^ np.uint32(h >> np.uint32(16)))
-    h = np.uint32(h * np.uint32(0x21F0AAAD))
-    h = np.uint32(h ^ np.uint32(h >> np.uint32(15)))
-    h = np.uint32(h * np.uint32(0xD35A2D97))
-    return np.uint32(h ^ np.uint32(h >> np.uint32(15)))
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -133,7 +124,7 @@ def _gather(codes, table, first, seed, threshold, keep, out):
         own, place = table[codes[n]], (first + n) * width
         if threshold:
             for f in range(width):
-                out[n, f] = own[f] * keep if _hash(place + f, seed) >= threshold else np.float32(0.0)
+                out[n, f] = own[f] * keep if hashed(place + f, seed) >= threshold else np.float32(0.0)
         else:
             for f in range(width):
                 out[n, f] = own[f]
@@ -147,7 +138,7 @@ def _return(back, first, seed, threshold, keep, out):
         place = (first + n) * width
         if threshold:
             for f in range(width):
-                there = _hash(place + f, seed) >= threshold
+                there = hashed(place + f, seed) >= threshold
                 out[first + n, f] = back[n, f] * keep if there else np.float32(0.0)
         else:
             for f in range(width):
@@ -163,7 +154,7 @@ def _relu(hidden, bias, first, seed, threshold, keep):
         if threshold:
             for f in range(width):
                 v = max(hidden[n, f] + bias[f], np.float32(0.0)) * keep
-                hidden[n, f] = v if _hash(place + f, seed) >= threshold else np.float32(0.0)
+                hidden[n, f] = v if hashed(place + f, seed) >= threshold else np.float32(0.0)
         else:
             for f in range(width):
                 hidden[n, f] = max(hidden[n, f] + bias[f], np.float32(0.0))

@@ -28,9 +28,9 @@ import numpy as np
 
 from matweave.data.csr import Csr
 from matweave.deep import Tensor, functional, nn, seeded, torch, torch_threads
-from matweave.factor.forms import Recommender, Top
+from matweave.factor.blocks import Top, most_alike, top_of
+from matweave.factor.forms import Recommender
 from matweave.factor.rows import FactorRows, Rows
-from matweave.linalg.topk import top_k_scores
 from matweave.randomness import child
 from matweave.train.allocator import kept_memory
 from matweave.train.run import load_arrays
@@ -129,26 +129,11 @@ class PairModel(Recommender):
         return found
 
     def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
-        blocks = []
-        for start in range(0, len(rows), BLOCK):
-            stop = min(start + BLOCK, len(rows))
-            out = None if leave_out is None else leave_out.rows(np.arange(start, stop))
-            pair = None if out is None else (out.indptr, out.indices)
-            blocks.append(top_k_scores(self.scores(rows[start:stop]), k=k, leave_out=pair))
-        if not blocks:
-            return np.empty((0, k), np.int32), np.empty((0, k), np.float32), np.empty(0, np.int32)
-        codes, scores, counts = zip(*blocks, strict=True)
-        return np.concatenate(codes), np.concatenate(scores), np.concatenate(counts)
+        return top_of(self.scores, rows, k, leave_out, block=BLOCK)
 
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """By the cosine of the items' vectors, all parts of them joined."""
-        vectors = self.item_vectors
-        lengths = np.linalg.norm(vectors, axis=1)
-        cosine = vectors @ vectors[item_code]
-        cosine /= np.maximum(lengths * lengths[item_code], np.finfo(np.float32).tiny)
-        itself = (np.array([0, 1], np.int64), np.array([item_code], np.int32))
-        codes, best, counts = top_k_scores(cosine[None, :], k=min(k, len(cosine)), leave_out=itself)
-        return codes[0, : counts[0]], best[0, : counts[0]]
+        return most_alike(self.item_vectors, item_code, k)
 
     def _work(self, pairs: int) -> int:
         return pairs * sum(array.size for array in self.weights.values())

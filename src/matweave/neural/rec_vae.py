@@ -105,7 +105,7 @@ class RecVAE:
         Raises DataError for an empty log, ConfigError for an init without factors, Diverged with the mend.
         """
         log = require.rows(train, "RecVAE")
-        structure = RecVAEStructure(items=log.n_items, **{n: getattr(self, n) for n in _SHAPE})
+        structure = RecVAEStructure.of(self, items=log.n_items)
         with seeded(self.seed, "weights"):
             pair = RecVAEPair(structure)
         net = pair.net
@@ -137,7 +137,6 @@ class RecVAE:
         return fitted
 
 
-_SHAPE = ("rank", "hidden", "embedding_rank")
 _KEPT = 4  # tensors of `Bags` in a batch of an encoder step
 
 

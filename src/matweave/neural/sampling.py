@@ -21,6 +21,7 @@ from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.deep import Tensor, generator, torch
+from matweave.linalg.hashes import GOLDEN, mixed
 from matweave.randomness import child_seed, stepped
 from matweave.threads import in_parallel
 from matweave.train.task import Batch
@@ -173,14 +174,6 @@ class _Pairs:
         return entries, users, items
 
 
-@njit(nogil=True, inline="always")
-def _hashed(seed, position):
-    z = np.uint64(seed + np.uint64(position) * np.uint64(0x9E3779B97F4A7C15))
-    z = np.uint64((z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9))
-    z = np.uint64((z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB))
-    return np.uint64(z ^ (z >> np.uint64(31)))
-
-
 @njit(nogil=True, cache=True)
 def _draw(indptr, indices, users, found, n_items, seed, first):
     count = found.shape[1]
@@ -190,7 +183,7 @@ def _draw(indptr, indices, users, found, n_items, seed, first):
             high = low
         free = np.uint64(n_items - (high - low))
         for k in range(count):
-            h = _hashed(seed, (first + p) * count + k + 1)
+            h = mixed(np.uint64(seed + np.uint64((first + p) * count + k + 1) * GOLDEN))
             r = np.int64(((h >> np.uint64(32)) * free) >> np.uint64(32))
             a, b = low, high
             while a < b:  # the first entry with more than r free items before it

@@ -3,9 +3,9 @@
 Model       x_t = √width · e(item_t) + p(position), drop; `blocks` times self_attention.Block; h = N(x).
             score(u, j) = h_last · e_j with the item table tied to the input                (Kang & McAuley, ICDM 2018)
 Loss        over every step t of a history, target the item of t + 1 (softmax.py):
-            "bce"      `negatives` a step, one in the paper, not of the user's own items (eq. 7)
+            "bce"      `negatives` a step, one in the paper, not of the user's own items
             "gbce"     `negatives` a step of all items, and calibration t: gSASRec             (Petrov & Macdonald, RecSys 2023)
-            "softmax"  cross-entropy over all items, in bounded memory (Klenitskiy & Vasilev, RecSys 2023, find it best)
+            "softmax"  cross-entropy over all items, in bounded memory (SASRec so trained: Klenitskiy & Vasilev, RecSys 2023)
             "sampled"  cross-entropy against `negatives` shared by the batch, for catalogues too large for that
 Step        one optimizer step (Adam) on `batch_size` users; an epoch reads each user's last `length` + 1 items.
 Paper       no output layer after the heads joins; residuals, norm before each part, dropout on what each part adds and on the input.
@@ -31,12 +31,10 @@ from matweave.deep import Tensor, nn, seeded, torch
 from matweave.errors import ConfigError
 from matweave.factor import require
 from matweave.factor.forms import Recommender
-from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.loop import FitState, Validation, Watch
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
-from matweave.neural.fitting import Course
-from matweave.neural.fitting import train as train_course
-from matweave.neural.forms import EncoderModel, encoder_model
+from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.histories import NextItems, last_steps, packed
 from matweave.neural.self_attention import Block
 from matweave.neural.settings import TRAINING
@@ -68,7 +66,7 @@ class SASRec:
     dropout: float = 0.2
     loss: str = "softmax"  # bce, gbce, softmax or sampled
     negatives: int | None = None  # a step's; None: 1 for bce, 256 for gbce, 512 for sampled
-    calibration: float = 0.75  # t of gbce
+    calibration: float | None = None  # t of gbce; None: 0.75
     output_layer: bool = False  # a dense layer where the heads join
     inner: int = 1  # width of the inner layer of F, in ranks
     embedding_rank: int | None = None  # item vectors as a product of two thin matrices
@@ -100,7 +98,7 @@ class SASRec:
             dropout=number(0, 0.95),
             loss=one_of(*LOSSES),
             negatives=optional(integer(1)),
-            calibration=number(0, 1),
+            calibration=optional(number(0, 1)),
             output_layer=flag(),
             inner=integer(1),
             embedding_rank=EMBEDDING_RANK,
@@ -110,6 +108,8 @@ class SASRec:
             problems.append(f"rank {self.rank} cannot be shared by {self.heads} heads")
         if self.negatives is not None and self.loss == "softmax":
             problems.append(f"negatives is {self.negatives}, but the softmax loss draws none")
+        if self.calibration is not None and self.loss != "gbce":
+            problems.append(f"calibration is {self.calibration}, but only the loss gbce has one")
         if problems:
             raise ConfigError("\n".join(problems), where="SASRec", mend="correct the settings of SASRec")
 
@@ -130,9 +130,7 @@ class SASRec:
         require.times(train, "SASRec", "the order of histories")
         log = train
         seen = log.histories
-        structure = SASRecStructure(
-            items=log.n_items, **{n: getattr(self, n) for n in _SHAPE if n != "items"}
-        )
+        structure = SASRecStructure.of(self, items=log.n_items)
         with seeded(self.seed, "weights"):
             module = structure.build()
         if init is not None:
@@ -147,18 +145,13 @@ class SASRec:
             seed=self.seed,
         )
 
-        def freeze(history: History, *, live: bool) -> EncoderModel:
-            return encoder_model(self, log, seen, structure, module, history, live=live)
-
         def loss(batch: Batch) -> Tensor:
             inputs, targets, slots, positions, lengths, *negatives = batch
             h = module.steps(inputs, slots, positions, lengths)
             return self.loss_of(h, module.items.whole(), targets, negatives)
 
-        course = Course(module=module, loss=loss, batches=batches, freeze=freeze)
-        fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
-        assert isinstance(fitted, EncoderModel)
-        return fitted
+        data = (log, seen, structure, module)
+        return fit_encoder(self, *data, loss, batches, validate=validate, watch=watch, resume=resume)
 
     @property
     def drawn(self) -> int:
@@ -172,11 +165,9 @@ class SASRec:
             return softmax_loss(h, table, None, targets)
         if self.loss == "sampled":
             return sampled_softmax_loss(h, table, None, targets, negatives[0])
-        beta = gbce_power(self.drawn, len(table), self.calibration) if self.loss == "gbce" else 1.0
+        t = 0.75 if self.calibration is None else self.calibration
+        beta = gbce_power(self.drawn, len(table), t) if self.loss == "gbce" else 1.0
         return binary_loss(h, table, None, targets, negatives[0], beta=beta)
-
-
-_SHAPE = ("items", "rank", "blocks", "heads", "length", "dropout", "output_layer", "inner", "embedding_rank")
 
 
 @final

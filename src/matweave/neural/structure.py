@@ -7,6 +7,8 @@ histories into what the module takes; the weights are then put in by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -31,6 +33,15 @@ class Encoder(nn.Module, ABC):
         """The items' vectors (items, rank) and biases (items,), or None for no biases."""
 
 
+def array_of(tensor: Tensor) -> np.ndarray:
+    """A tensor as a float32 array of its own.
+
+    >>> array_of(nn.Linear(2, 1).weight.new_ones(2)).tolist()
+    [1.0, 1.0]
+    """
+    return np.array(tensor.detach().float().cpu().numpy(), order="C")
+
+
 class EncoderStructure(ABC):
     """How an `Encoder` is built and fed. A frozen dataclass of plain numbers and names.
 
@@ -38,6 +49,12 @@ class EncoderStructure(ABC):
     """
 
     empty: bool = True
+
+    @classmethod
+    def of(cls, recipe: Any, **sizes: int) -> Self:
+        """The structure of a recipe, whose settings of the same names are taken; sizes: what only the log knows."""
+        shared = [f.name for f in fields(cast(Any, cls)) if f.name not in sizes]
+        return cls(**sizes, **{name: getattr(recipe, name) for name in shared})
 
     @abstractmethod
     def build(self) -> Encoder:

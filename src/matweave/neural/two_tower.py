@@ -138,13 +138,7 @@ class TwoTower:
             module.items.start(start.items)
             with torch.no_grad():
                 module.item_bias.copy_(torch.from_numpy(start.item_bias))
-        structure = TwoTowerStructure(
-            items=log.n_items,
-            rank=self.rank,
-            hidden=self.hidden,
-            dropout=self.dropout,
-            temperature=self.temperature,
-        )
+        structure = TwoTowerStructure.of(self, items=log.n_items)
         seen = log.by_user
 
         def freeze(history: History, *, live: bool) -> EncoderModel:

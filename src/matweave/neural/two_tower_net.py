@@ -10,6 +10,7 @@ from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.deep import Tensor, functional, generator, nn, torch
+from matweave.linalg.hashes import GOLDEN, mixed
 from matweave.nets.inputs import Inputs
 from matweave.nets.mlp import MLP
 from matweave.neural.content_encoders import ContentParts
@@ -188,11 +189,8 @@ def draw_pairs(indptr, indices, cells, owners, length, n_items, seed):
             else:
                 cell = low + t
                 if others > length:
-                    state = np.uint64(state + np.uint64(0x9E3779B97F4A7C15))
-                    # SplitMix64's finalizer (Steele, Lea, Flood 2014)
-                    z = np.uint64((state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9))
-                    z = np.uint64((z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB))
-                    z = z ^ (z >> np.uint64(31))
+                    state = np.uint64(state + GOLDEN)
+                    z = mixed(state)
                     cell = low + np.int64(
                         (np.uint64(z >> np.uint64(32)) * np.uint64(others)) >> np.uint64(32)
                     )

@@ -19,8 +19,8 @@ from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.deep import Tensor, functional, generator, nn, torch
+from matweave.linalg.hashes import GOLDEN, mixed
 from matweave.neural.embeddings import Table
-from matweave.neural.histories import mixed
 from matweave.randomness import child_seed, stepped
 from matweave.train.task import Batch
 
@@ -172,7 +172,7 @@ def _thinned(counts, codes, drop, seed):
     for row in range(n):
         starts[row] = q
         for _ in range(counts[row]):
-            z = mixed(np.uint64(seed + np.uint64(p + 1) * np.uint64(0x9E3779B97F4A7C15)))
+            z = mixed(np.uint64(seed + np.uint64(p + 1) * GOLDEN))
             kept[q] = codes[p]
             q += np.uint64(z >> np.uint64(32)) >= least
             p += 1

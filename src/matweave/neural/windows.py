@@ -17,7 +17,7 @@ from numba import njit
 
 from matweave.data.csr import Csr
 from matweave.deep import generator, torch
-from matweave.neural.histories import wrong_items
+from matweave.neural.sampling import draw_negatives
 from matweave.randomness import child_seed, stepped
 from matweave.train.task import Batch
 
@@ -74,10 +74,10 @@ class Windows:
             self.targets,
             self.histories.n_columns,
         )
-        negatives = wrong_items(
+        negatives = draw_negatives(
             self.histories, users, self.targets * self.negatives, stepped(self._base, epoch, at)
         )
-        arrays = (made[0], users, made[1], negatives)
+        arrays = (made[0], users, made[1], negatives.astype(np.int64))
         return tuple(torch.from_numpy(a).to(self._device) for a in arrays)
 
 
