@@ -5,7 +5,8 @@
 Both train on all but each user's last two items and rank the last but one among all items that the user has not had: width 64,
 2 blocks, 2 heads with an output layer, length 50, 128 users a batch, Adam at 0.001, dropout 0.2, two threads. Only training is
 timed; lists are judged after each epoch, a hit at rank r counts 1 / log2(r + 1). RecTools is run with each of its losses, and counts with its
-quickest; ours with cross-entropy. One JSON line per side. The peer's environment is PEERS/rectools (see ../README.md).
+quickest; ours with cross-entropy. One JSON line per side; `seconds` is null where the goal
+was not reached within --most epochs, which took `spent`. The peer's environment is PEERS/rectools (see ../README.md).
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ for epoch in range(most):
     if trail[-1] >= goal:
         reached = spent
         break
-print("RESULT", json.dumps(dict(seconds=reached, epochs=len(trail), trail=trail, version=version("rectools"))))
+print("RESULT", json.dumps(dict(seconds=reached, spent=spent, epochs=len(trail), trail=trail, version=version("rectools"))))
 """
 
 
@@ -92,8 +93,14 @@ def ours(train: Interactions, test: Interactions, goal: float, most: int) -> dic
     check = Validation(measure=measure, patience=most, name="ndcg@10")
     model = recipe.fit(train, validate=check, watch=watch)
     reached = trail[-1] >= goal
-    seconds = model.history.seconds - sum(judging) if reached else None
-    return {"seconds": seconds, "epochs": len(trail), "trail": trail, "version": version("matweave")}
+    spent = model.history.seconds - sum(judging)
+    return {
+        "seconds": spent if reached else None,
+        "spent": spent,
+        "epochs": len(trail),
+        "trail": trail,
+        "version": version("matweave"),
+    }
 
 
 def main() -> None:
