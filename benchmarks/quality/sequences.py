@@ -42,7 +42,6 @@ from matweave.factor.loop import FitState, Validation
 from matweave.factor.popularity import Popularity
 from matweave.neural.bert4_rec import BERT4Rec
 from matweave.neural.caser import Caser
-from matweave.neural.forms import EncoderModel
 from matweave.neural.gru4_rec import GRU4Rec
 from matweave.neural.sas_rec import SASRec
 from matweave.randomness import child
@@ -145,8 +144,7 @@ def ranks_of(model: Recommender, known: Interactions, wanted: Interactions) -> t
     """Items ahead of each wanted one among those that its user has not had, and among all; infinity for an item the model lacks."""
     histories = known.recode(wanted.users, model.items, ordered=True).matrix.rows(wanted.user_codes)
     codes, _ = model.users.encode(wanted.users.decode(wanted.user_codes))
-    grown = isinstance(model, EncoderModel)
-    rows = model.grown(histories, codes) if grown else model.fold_in(histories)
+    rows = model.grown(histories, codes)
     targets, there = model.items.encode(wanted.items.decode(wanted.item_codes))
     seen_out, seen_in = np.full(len(wanted), np.inf), np.full(len(wanted), np.inf)
     for start in range(0, len(wanted), BLOCK):

@@ -18,6 +18,7 @@ from by_hand.sequences import (
 
 import matweave as mw
 from matweave.data.interactions import Interactions
+from matweave.factor.blend import blended
 from matweave.neural.caser import Caser, CaserStructure
 from matweave.neural.windows import Windows
 
@@ -92,6 +93,27 @@ def test_grown_histories_keep_the_users_own_vectors():
     strangers = model.fold_in(log.histories.rows(codes)).factors
     np.testing.assert_allclose(strangers[:, :6], own[:, :6], rtol=1e-5, atol=1e-6)
     assert (strangers[0, 6:] == strangers[1, 6:]).all()
+
+
+def test_training_users_keep_their_vectors_when_judged_with_known_histories():
+    """The same history told again changes no number, whole, among some items, and in a blend."""
+    log = walks(users=20)
+    split = mw.split_leave_last_out(log, valid=0)
+    model = Caser(rank=6, horizontal=2, epochs=2, device="cpu").fit(split.train)
+    blend = blended([model, mw.Popularity().fit(split.train)], [0.7, 0.3])
+    half = split.train.items.to_list()[::2]
+    for asked, among in ((model, None), (model, half), (blend, None)):
+        plain, told = (
+            mw.evaluate(asked, split.test, metrics=["ndcg@5", "mrr@5"], known=known, among=among).metrics
+            for known in (None, split.train)
+        )
+        assert {n: m.mean for n, m in told.items()} == {n: m.mean for n, m in plain.items()}
+    drawn = mw.draw_candidates(split.train, split.test, 3, seed=0)
+    plain, told = (
+        mw.evaluate(model, split.test, metrics=["ndcg@2"], candidates=drawn, known=known).metrics
+        for known in (None, split.train)
+    )
+    assert told["ndcg@2"].mean == plain["ndcg@2"].mean
 
 
 def test_init_gives_the_scores_before_the_first_step():

@@ -32,8 +32,14 @@ class Among(Recommender):
         return self.inner.known(user_codes)
 
     def fold_in(self, histories: Csr) -> Rows:
-        wide = replace(histories, indices=self.codes[histories.indices], n_columns=len(self.inner.items))
-        return self.inner.fold_in(wide)
+        return self.inner.fold_in(self._wide(histories))
+
+    def grown(self, histories: Csr, user_codes: np.ndarray) -> Rows:
+        return self.inner.grown(self._wide(histories), user_codes)
+
+    def _wide(self, histories: Csr) -> Csr:
+        """The histories over the inner model's items."""
+        return replace(histories, indices=self.codes[histories.indices], n_columns=len(self.inner.items))
 
     def scores(self, rows: Rows) -> np.ndarray:
         return np.ascontiguousarray(self.inner.scores(rows)[:, self.codes])

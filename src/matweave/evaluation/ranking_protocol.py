@@ -114,7 +114,7 @@ def _queries(
         histories = known.recode(test.users, model.items, ordered=True).matrix
         users = np.flatnonzero(histories.counts > 0)
         seen = histories.rows(users)
-        return model.fold_in(seen), seen, users
+        return model.grown(seen, model.users.encode(test.users.ids)[0][users]), seen, users
     codes, there = model.users.encode(test.users.ids)
     users = np.flatnonzero(there)
     return model.known(codes[users]), model.seen.rows(codes[users]), users

@@ -29,7 +29,7 @@ def predicted_ratings(
     else:
         histories = known.recode(test.users, model.items).matrix
         user_there = histories.counts > 0
-        rows = model.fold_in(histories)
+        rows = model.grown(histories, model.users.encode(test.users.ids)[0])
     here, items = test.user_codes, item_codes[test.item_codes]
     knows_user, knows_item = user_there[here], item_there[test.item_codes]
     full = knows_user & knows_item

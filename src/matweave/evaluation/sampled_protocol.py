@@ -83,7 +83,8 @@ def sampled_ranking(
 def _folded(model: Recommender, known: Interactions) -> Callable[[np.ndarray], Rows]:
     """From users' codes in `known` to their rows."""
     histories = known.recode(known.users, model.items, ordered=True).matrix
-    return lambda codes: model.fold_in(histories.rows(codes))
+    own, _ = model.users.encode(known.users.ids)
+    return lambda codes: model.grown(histories.rows(codes), own[codes])
 
 
 def _ranks(model: Recommender, rows_of: Callable[[np.ndarray], Rows], laid: Laid) -> np.ndarray:

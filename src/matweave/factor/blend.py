@@ -60,9 +60,10 @@ class BlendModel(Recommender):
 
     def fold_in(self, histories: Csr) -> BlendRows:
         """Each model's own fold-in, with its own error."""
-        arrays = (histories.indptr, histories.indices, histories.values, histories.order)
-        key = b"fold" + b"|".join(b"none" if a is None else a.tobytes() for a in arrays)
-        return self._rows(key, lambda model: model.fold_in(histories))
+        return self._rows(_key(histories, None), lambda model: model.fold_in(histories))
+
+    def grown(self, histories: Csr, user_codes: np.ndarray) -> BlendRows:
+        return self._rows(_key(histories, user_codes), lambda model: model.grown(histories, user_codes))
 
     def scores(self, rows: Rows) -> np.ndarray:
         if not isinstance(rows, BlendRows):
@@ -254,6 +255,12 @@ class _Search:
             self.values[key] = value
             self.looks.append((key, value))
         return self.values[key]
+
+
+def _key(histories: Csr, user_codes: np.ndarray | None) -> bytes:
+    """Of rows made of these histories; codes: of their users, where they are told."""
+    arrays = (histories.indptr, histories.indices, histories.values, histories.order, user_codes)
+    return b"fold" + b"|".join(b"none" if a is None else a.tobytes() for a in arrays)
 
 
 def _of(model: BlendModel, weights: Sequence[float] | np.ndarray, **more: Any) -> BlendModel:

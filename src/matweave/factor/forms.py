@@ -72,6 +72,12 @@ class Recommender(ABC):
     def fold_in(self, histories: Csr) -> Rows:
         """Rows for histories of strangers over this model's item codes, without retraining."""
 
+    def grown(self, histories: Csr, user_codes: np.ndarray) -> Rows:
+        """As `fold_in`, for users who may be of training, with their codes (n,), -1 for strangers: a model that keeps
+        something of each training user by name, and can use it beside another history, does.
+        """
+        return self.fold_in(histories)
+
     @abstractmethod
     def scores(self, rows: Rows) -> np.ndarray:
         """Scores (n, items) float32. Meant for blocks: a full matrix is the caller's decision."""

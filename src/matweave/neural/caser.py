@@ -141,9 +141,9 @@ class CaserStructure(EncoderStructure):
         return CaserNet(self)
 
     def inputs(self, histories: Csr, users: np.ndarray | None) -> tuple[np.ndarray, ...]:
-        """Images (n, L), and the users' codes (n,), `users` for strangers."""
+        """Images (n, L), and the users' codes (n,), -1 for strangers."""
         n = histories.n_rows
-        codes = np.full(n, self.users, np.int64) if users is None else np.asarray(users, np.int64)
+        codes = np.full(n, -1, np.int64) if users is None else np.asarray(users, np.int64)
         return last_images(histories, self.length), codes
 
 
@@ -153,7 +153,7 @@ class CaserNet(Encoder):
 
     def __init__(self, shape: CaserStructure) -> None:
         super().__init__()
-        d, self.n_items, self.n_users = shape.rank, shape.items, shape.users
+        d, self.n_items = shape.rank, shape.items
         # the authors' code: vectors N(0, 1/d²), since sums of d products stand for scores
         self.items = Table(shape.items, d, rank=shape.embedding_rank, std=1 / d)
         self.users = Table(shape.users, d, rank=shape.embedding_rank, std=1 / d)
@@ -201,11 +201,11 @@ class CaserNet(Encoder):
         return functional.relu(self.dense(self.drop(torch.cat([*found, across], 1))))
 
     def encode(self, *inputs: Tensor) -> Tensor:
-        """Rows [z; p] (n, 2 d) of images and users' codes; `n_users` is the mean of all users."""
+        """Rows [z; p] (n, 2 d) of images and users' codes; -1 is the mean of all users."""
         images, users = inputs
-        known = self.users(users.clamp(max=self.n_users - 1))
+        known = self.users(users.clamp(min=0))
         mean = self.users.whole().mean(0)
-        own = torch.where((users < self.n_users).unsqueeze(1), known, mean)
+        own = torch.where((users >= 0).unsqueeze(1), known, mean)
         return torch.cat([self.image(images), own], 1)
 
     def item_table(self) -> tuple[Tensor, Tensor | None]:

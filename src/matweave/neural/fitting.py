@@ -37,7 +37,7 @@ class Freeze(Protocol):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What a method hands to the loop. rule, watchers: see `train/`."""
+    """What a method hands to the loop. rule, watchers, threaded: see `train/`."""
 
     module: nn.Module
     loss: Callable[[Batch], Tensor]
@@ -45,6 +45,7 @@ class Course:
     freeze: Freeze
     rule: GradientRule = PLAIN
     watchers: Sequence[Watcher] = ()
+    threaded: bool = False
 
 
 def train(
@@ -103,6 +104,7 @@ class _Course(Task):
 
     def __init__(self, course: Course, validate: Validation | None, state: TrainState | None) -> None:
         self.module, self.course, self.validation = course.module, course, validate
+        self.threaded = course.threaded
         self.higher_is_better = True
         self.epoch = 0 if state is None else len(state.epochs)
         # judged from the first look on: before it no epoch is the best

@@ -56,9 +56,7 @@ class EncoderModel(Factored):
         return self._rows(histories, None)
 
     def grown(self, histories: Csr, user_codes: np.ndarray) -> FactorRows:
-        """Rows of training users whose histories have grown since (n x items, with user_codes (n,)): a forward pass with
-        what a method keeps of each of them by name.
-        """
+        """A forward pass with what a method keeps of each training user by name."""
         return self._rows(histories, np.asarray(user_codes))
 
     def module(self) -> Encoder:

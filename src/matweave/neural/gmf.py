@@ -145,6 +145,7 @@ class GMF:
             loss=lambda batch: module(*batch, self.regularization),
             batches=Pairwise(seen, batch_size=positives, negatives=self.negatives, seed=self.seed),
             freeze=freeze,
+            threaded=module.item_bias is None and compiled(module.users, module.items),
         )
         fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
         assert isinstance(fitted, FactorModel)

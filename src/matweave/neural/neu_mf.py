@@ -175,6 +175,7 @@ class NeuMF:
                 seed=self.seed,
             ),
             freeze=freeze,
+            threaded=compiled(*module.tables()),
         )
         fitted = train_course(self, course, validate=validate, watch=watch, resume=resume)
         assert isinstance(fitted, PairModel)
@@ -208,11 +209,15 @@ class NeuMFNet(nn.Module):
         self.tower_items = Table(items, mlp_rank, rank=embedding_rank, std=STD)
         self.head = structure.build()
 
+    def tables(self) -> tuple[Table, ...]:
+        """Users' and items' vectors of the product, then of the tower."""
+        return self.users, self.items, self.tower_users, self.tower_items
+
     def forward(self, users: Tensor, positives: Tensor, negatives: Tensor, regularization: float) -> Tensor:
         """The mean loss of users (b,) with a positive (b,) and negatives (b, k) each."""
         items = torch.cat([positives[:, None], negatives], 1)
         flat, head = items.view(-1), self.head
-        tables = self.users, self.items, self.tower_users, self.tower_items
+        tables = self.tables()
         if compiled(*tables, users):
             p, q, p_tower, q_tower = (table.weight for table in tables)
             first = head.of_user, head.of_item.weight, head.of_item.bias

@@ -7,7 +7,7 @@ On the CPU an entry's product is made for itself by a compiled kernel, rows shar
 entries; on an accelerator all products of a block of rows are made, where they are nearly free, and those that are there are taken.
 
 Cost        5 products of entries · width multiply-adds with the first layer's: on ml-1m, 512 items a batch, width 500, see
-            benchmarks/speed/autoencoders.py beside the dense loop.
+            benchmarks/speed/recbole.py beside the dense loop.
 Checked by  tests/neural/test_observed.py: the dense masked loss in float64, numerical gradients, both ways of making products.
 """
 

@@ -62,4 +62,4 @@ class EncoderStructure(ABC):
 
     @abstractmethod
     def inputs(self, histories: Csr, users: np.ndarray | None) -> tuple[np.ndarray, ...]:
-        """Arrays for n users, each with n in front: their histories, and their codes where they were in training."""
+        """Arrays for n users, each with n in front: their histories, and their codes, -1 for strangers; None: all are."""

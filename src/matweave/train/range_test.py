@@ -70,7 +70,7 @@ def range_test(
         )
     device = resolve_device(trainer.device)
     dtype = precision_of(trainer.precision, device)
-    work = work_of(task.module, batches.batch(0, 0)[:-1])
+    work = 0 if task.threaded else work_of(task.module, batches.batch(0, 0)[:-1])
     with torch_threads(work), seeded(trainer.seed, "range test"):
         trial = copied(task)
         place(trial.module, device)

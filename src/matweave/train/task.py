@@ -29,6 +29,8 @@ class Task(ABC):
     module: nn.Module
     measure: str = ""  # the validation measure that tells the best epoch; "" for none
     higher_is_better: bool = False
+    threaded: bool = False  # the loss runs on threads of its own: torch is given one, since its others, awake
+    # for a while after each call, would take the cores from them
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -115,7 +115,7 @@ class Trainer:
         device = resolve_device(self.device)
         dtype = precision_of(self.precision, device)
         with (
-            torch_threads(work_of(task.module, batches.batch(0, 0)[:-1])),
+            torch_threads(0 if task.threaded else work_of(task.module, batches.batch(0, 0)[:-1])),
             kept_memory(),
             seeded(self.seed, "training"),
             polite_interrupt() as interrupted,

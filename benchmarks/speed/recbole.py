@@ -1,11 +1,13 @@
-"""MultVAE beside RecBole 1.2.1, and AutoRec beside a dense torch loop: seconds an epoch on ml-1m, two threads.
+"""NeuMF and MultVAE beside RecBole 1.2.1, and AutoRec beside a dense torch loop: seconds an epoch on ml-1m, two threads.
 
-    python benchmarks/speed/autoencoders.py [--data DIR] [--peers DIR] [--rounds 3] [--epochs 5] [--only mult_vae,auto_rec]
+    python benchmarks/speed/recbole.py [--data DIR] [--peers DIR] [--rounds 3] [--epochs 5] [--only neu_mf,mult_vae,auto_rec]
 
-MultVAE: RecBole's defaults (one hidden layer of 600 on each side, 64 latent means and 64 log-variances, 2,048 users a batch, dropout 0.5) on
-all rows but each user's last two, the same rows for both; RecBole's own training loop. Each fits with 1 and with 1 + EPOCHS epochs; an epoch is the
-difference over EPOCHS, so that set-up does not count. In each round all take turns; medians over the rounds, and nDCG@10 of the last rows
-but one, full ranking without training items, after 1 + EPOCHS epochs, as each computes it.
+RecBole's defaults, on all rows but each user's last two, the same rows for both; RecBole's own training loop.
+NeuMF: vectors of 64 numbers for the product and for the tower, the tower's layers of 128 and 64, dropout 0.1, one negative drawn for each
+positive, 2,048 rows a batch. MultVAE: one hidden layer of 600 on each side, 64 latent means and 64 log-variances, 2,048 users a batch, dropout
+0.5. Ours fits with 1 and with 1 + EPOCHS epochs; an epoch is the difference over EPOCHS, RecBole's the mean of all but its first, so that set-up
+does not count. In each round all take turns; medians over the rounds, and nDCG@10 of the last rows but one, full ranking without training
+items, after 1 + EPOCHS epochs, as each computes it.
 AutoRec: 500 hidden units, 512 items a batch, all rows; the loop multiplies whole matrices, masks, and steps with torch's fused Adam.
 The peers' environment is PEERS/recbole (see ../README.md). One JSON line for each.
 """
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +36,7 @@ from matweave.data.split import split_leave_last_out
 from matweave.evaluation.evaluate import evaluate
 from matweave.neural.auto_rec import AutoRec
 from matweave.neural.mult_vae import MultVAE
+from matweave.neural.neu_mf import NeuMF
 from matweave.threads import set_threads
 
 RECBOLE = """
@@ -40,20 +44,21 @@ import json, os, sys, time
 import numpy as np, torch
 torch.set_num_threads(2)
 os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
-folder, epochs = sys.argv[1], int(sys.argv[2])
+folder, epochs, name, own = sys.argv[1], int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
+sys.argv = sys.argv[:1]
 os.chdir(folder)
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 settings = dict(data_path=folder, use_gpu=False, show_progress=False, state="ERROR", load_col=dict(inter=["user_id", "item_id", "timestamp"]),
-                metrics=["NDCG"], topk=[10], valid_metric="NDCG@10", train_neg_sample_args=None, checkpoint_dir=folder + "/saved",
+                metrics=["NDCG"], topk=[10], valid_metric="NDCG@10", checkpoint_dir=folder + "/saved",
                 eval_args=dict(split=dict(LS="valid_and_test"), order="TO", group_by="user", mode="full"))
-config = Config(model="MultiVAE", dataset="ml", config_dict=settings)
+config = Config(model=name, dataset="ml", config_dict=settings | own)
 init_seed(0, True)
 data = create_dataset(config)
 train, valid, _ = data_preparation(config, data)
-model = get_model("MultiVAE")(config, train._dataset).to("cpu")
-trainer = get_trainer(config["MODEL_TYPE"], "MultiVAE")(config, model)
+model = get_model(name)(config, train._dataset).to("cpu")
+trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
 took = []
 for epoch in range(1 + epochs):
     began = time.perf_counter()
@@ -83,15 +88,33 @@ def an_epoch(fit: Callable[[int], object], epochs: int) -> float:
     return (took[1] - took[0]) / epochs
 
 
-def mult_vae(log: Interactions, python: Path, epochs: int, rounds: int) -> None:
+SIDES: dict[str, tuple[str, str, dict[str, Any], Callable[..., Any], dict[str, Any]]] = {
+    "neu_mf": (
+        "NeuMF",
+        "NeuMF",
+        {},
+        NeuMF,
+        {"rank": 64, "mlp_rank": 64, "width": 128, "layers": 2, "dropout": 0.1, "negatives": 1, "batch_size": 2048},
+    ),
+    "mult_vae": (
+        "MultVAE",
+        "MultiVAE",
+        {"train_neg_sample_args": None},
+        MultVAE,
+        {"rank": 64, "hidden": 600, "layers": 1, "dropout": 0.5, "anneal_steps": 200_000, "beta": 1.0, "batch_size": 2048},
+    ),
+}  # fmt: skip
+"""Our name, RecBole's, its settings beside the defaults, our recipe and its settings."""
+
+
+def beside_recbole(which: str, log: Interactions, python: Path, epochs: int, rounds: int) -> None:
     """Both take turns; a line for each."""
+    ours, theirs, own, recipe, settings = SIDES[which]
     split = split_leave_last_out(log)
     assert split.valid is not None
 
     def fit(n: int) -> object:
-        recipe = MultVAE(rank=64, hidden=600, layers=1, dropout=0.5, anneal_steps=200_000, beta=1.0, epochs=n,
-                         batch_size=2048, device="cpu")  # fmt: skip
-        return recipe.fit(split.train)
+        return recipe(**settings, epochs=n, device="cpu").fit(split.train)
 
     seconds: dict[str, list[float]] = {"matweave": []}
     quality: dict[str, float] = {}
@@ -112,7 +135,7 @@ def mult_vae(log: Interactions, python: Path, epochs: int, rounds: int) -> None:
             if python.exists():
                 environment = os.environ | {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
                 done = subprocess.run(
-                    [python, "-W", "ignore", "-c", RECBOLE, folder, str(epochs)],
+                    [python, "-W", "ignore", "-c", RECBOLE, folder, str(epochs), theirs, json.dumps(own)],
                     capture_output=True, text=True, env=environment, check=True,
                 )  # fmt: skip
                 row = json.loads(
@@ -123,7 +146,7 @@ def mult_vae(log: Interactions, python: Path, epochs: int, rounds: int) -> None:
             seconds["matweave"].append(an_epoch(fit, epochs))
     found = evaluate(fit(1 + epochs), split.valid, metrics=["ndcg@10"])  # type: ignore[arg-type]
     quality["matweave"] = found.metrics["ndcg@10"].mean
-    tell("MultVAE, ml-1m, RecBole's defaults", seconds, "recbole", quality)
+    tell(f"{ours}, ml-1m, RecBole's defaults", seconds, "recbole", quality)
 
 
 def dense_loop(log: Interactions, epochs: int) -> None:
@@ -192,13 +215,14 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=Path(os.environ.get("MATWEAVE_PEERS", "peers")))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--only", default="mult_vae,auto_rec")
+    parser.add_argument("--only", default="neu_mf,mult_vae,auto_rec")
     given = parser.parse_args()
     set_threads(2)
     torch.set_num_threads(2)
     log = read(given.data)
-    if "mult_vae" in given.only:
-        mult_vae(log, given.peers / "recbole" / "bin" / "python", given.epochs, given.rounds)
+    for which in SIDES:
+        if which in given.only:
+            beside_recbole(which, log, given.peers / "recbole" / "bin" / "python", given.epochs, given.rounds)
     if "auto_rec" in given.only:
         auto_rec(log, given.epochs, given.rounds)
 
