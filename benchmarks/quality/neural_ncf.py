@@ -57,11 +57,11 @@ NEU_CHOSEN = {
     "width": 32,
     "layers": 2,
     "dropout": 0.2,
-    "negatives": 4,
-    "regularization": 0.005,
-    "learning_rate": 0.003,
-    "batch_size": 4096,
-    "epochs": 20,
+    "negatives": 8,
+    "regularization": 0.006,
+    "learning_rate": 0.002,
+    "batch_size": 8192,
+    "epochs": 45,
 }
 FROM_CHOSEN = {
     **NEU_CHOSEN,
@@ -90,8 +90,8 @@ ROWS: dict[str, tuple[type, dict[str, Any], tuple[float, float] | None]] = {
 GRIDS = {
     "gmf": {"regularization": [0.005, 0.007, 0.01], "learning_rate": [0.001, 0.003], "rank": [64, 128]},
     "neu_mf": {
-        "regularization": [0.005, 0.007, 0.01],
-        "learning_rate": [0.001, 0.003],
+        "regularization": [0.005, 0.006, 0.007, 0.01],
+        "learning_rate": [0.001, 0.002, 0.004],
         "mlp_rank": [16, 32, 64],
     },
     "neu_mf from factors": {
