@@ -3,11 +3,11 @@
 r_i is the score of the item that came, r_j those of its rivals, s_j = exp r_j / Σ_k exp r_k over the rivals alone:
 
     top1_max    Σ_j s_j ( σ(r_j - r_i) + σ(r_j²) )
-    bpr_max     -log Σ_j s_j σ(r_i - r_j) + λ Σ_j s_j r_j²                (Hidasi & Karatzoglou, CIKM 2018, section 3.3)
+    bpr_max     -log Σ_j s_j σ(r_i - r_j) + λ Σ_j s_j r_j²                (Hidasi & Karatzoglou, CIKM 2018)
 
 The weights s_j are differentiated too. Rivals of a step are the targets of the batch's other users at the same step (the paper's
 mini-batch sampling: there a mini-batch is one step of B parallel sessions, here one column of the grid of histories)
-and items drawn for the whole batch by count^alpha (its additional sampling, section 3.1). A rival that is the target
+and items drawn for the whole batch by count^alpha (its additional sampling). A rival that is the target
 itself is none; a step left without rivals adds 0.
 
 Cost        P steps, B users, k drawn: P (B + k) d multiply-adds and three passes over P (B + k) scores, which are held.

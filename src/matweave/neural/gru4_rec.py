@@ -7,7 +7,7 @@ Loss        of a target: the item of step t + 1, scored by the state after step 
             "softmax"   cross-entropy over all items, in bounded memory (softmax.py)
             "sampled"   cross-entropy against `negatives` shared by the batch, drawn uniformly
             "bpr_max"   or "top1_max": against the batch's other targets of the same step and `negatives` shared by the batch, drawn by
-                        count^sample_alpha (gain_losses.py; Hidasi & Karatzoglou, CIKM 2018, section 3)
+                        count^sample_alpha (gain_losses.py; Hidasi & Karatzoglou, CIKM 2018)
 Step        one optimizer step on `batch_size` users, backpropagation through all their steps. The authors walk through sessions
             in parallel, one step at a time with the state kept and no gradient to it; here histories begin at zero.
 Cost        P steps an epoch: 3·P·(3·hidden·(rank + hidden)) multiply-adds for the first layer and 3·P·items·rank for the softmax;

@@ -7,8 +7,8 @@ Scores s_pj = h_p·e_j + b_j of P steps and n items; y_p the item that came, N_p
                 N left out; with uniform draws the correction by log q is the same for all rivals (Jean et al. 2015,
                 moved to the target: + log(|N| / n), so that it estimates the full softmax)
     binary      -mean_p ( log σ(s_py) + Σ_{j in N_p} log(1 - σ(s_pj)) )                       (Kang & McAuley 2018)
-    gbce        the same with σ(s_py)^β; β = a (t (1 - 1/a) + 1/a), a = |N_p| / (n - 1)         (Petrov & Macdonald 2023,
-                section 4), t in [0, 1]: 0 is the binary loss, 1 is fully calibrated
+    gbce        the same with σ(s_py)^β; β = a (t (1 - 1/a) + 1/a), a = |N_p| / (n - 1)         (Petrov & Macdonald 2023),
+                t in [0, 1]: 0 is the binary loss, 1 is fully calibrated
 
 The full softmax takes the steps in blocks: each block's scores become its probabilities and then its gradient in one buffer
 of at most 2^21 numbers, so neither scores nor probabilities of all steps are ever in memory, and the backward

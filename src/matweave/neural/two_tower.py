@@ -3,12 +3,12 @@
 Model. The item tower gives v_i = f(content_i) + k_i e_i, f an encoder of texts, attributes and images (content_encoders.py), e_i a
 vector of the item's id, k_i 1 for items with rows and 0 for new ones; and a bias b_i in the same way. The user tower is
 a dense layer, ReLU and another over the mean of the history's item vectors: u = MLP(mean_{i in h} v_i), after Covington, Adams, Sargin 2016
-("Deep neural networks for YouTube recommendations", section 3.2). score(u, j) = u·v_j + b_j; with `temperature` τ
+("Deep neural networks for YouTube recommendations"). score(u, j) = u·v_j + b_j; with `temperature` τ
 vectors have length 1 and score(u, j) = u·v_j / τ + b_j. Without any content v_i = k_i e_i.
 
 Objective / loss. Each row (u, i) of the log is a target once an epoch, its history the user's other items (up to `length`, drawn
 anew). Softmax over the targets of the batch, corrected for how often an item is there (Yi et al. 2019, "Sampling-bias-corrected
-neural modeling for large corpus item recommendations", section 3):
+neural modeling for large corpus item recommendations"):
 
     L = - mean_b log [ exp(s_b,b) / Σ_c exp(s_b,c) ],   s_b,c = score(u_b, i_c) - ln q(i_c)
 
@@ -16,7 +16,7 @@ q(i) is the item's share of the log's rows: the paper estimates it from a stream
 again is no negative of itself.
 
 Cold items. In training the id of a candidate is dropped (k = 0) with probability `id_dropout`, so that content alone must
-score it: the input dropout of DropoutNet (Volkovs, Yu, Poutanen 2017, section 4), for items. Histories keep theirs.
+score it: the input dropout of DropoutNet (Volkovs, Yu, Poutanen 2017), for items. Histories keep theirs.
 
 Step. One optimizer step (Adam) on a batch: gradients of both towers.
 
