@@ -5,7 +5,8 @@
 Each method is fitted twice on the same training part, once from its own random start and once with `init` from factors of its rank: ImplicitALS
 for methods that rank, ExplicitALS for methods that predict ratings. Both stop early, by a look at the validation part every few epochs,
 or after `--seconds` of training. The target is the best that the random start has on the validation part; told are the epochs and the seconds of
-training until each reaches it (the factors' own seconds counted, looks not; None: it does not), and what each kept has on the test part.
+training until each network reaches it (the factors' own seconds counted, looks not; None: it does not), and what each kept, and the factors
+alone, have on the test part.
 
 Ranking: each user's last five rows are the test part, the five before them validation; nDCG@10, all items ranked but the user's training
 items. Ratings: a tenth of the rows at random each; RMSE, told negative so that more is better. Three seeds of everything that is drawn by a fit. Settings are SETTINGS
@@ -109,7 +110,6 @@ def row_of(name: str, splits: dict[str, mw.Split], given: argparse.Namespace) ->
         plain, plain_model = run(recipe, split, metric, every, given.seconds, None)
         begun_recipe = replace(recipe, **BEGUN.get(name, {}))
         begun, begun_model = run(begun_recipe, split, metric, every, given.seconds, factors)
-        begun = [(0, 0.0, mw.validation(split.valid, metric=metric).measure(factors)), *begun]
         begun = [(epoch, seconds + spent, value) for epoch, seconds, value in begun]
         target = max(value for _, _, value in plain)
         found.append(

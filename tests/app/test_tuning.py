@@ -11,6 +11,7 @@ import pytest
 import matweave as mw
 from matweave.app.catalogue import METHODS
 from matweave.app.tuning import fit_line, search
+from matweave.app.verbs import held_out
 from matweave.config import Span, names
 from matweave.errors import ConfigError, MissingExtra
 
@@ -85,7 +86,7 @@ def test_ctrl_c_in_a_fit_ends_the_search_with_the_best_so_far(
 
 
 def test_the_line_printed_fits_with_what_was_found(tmp_path: Path) -> None:
-    found = {"method": "ease", "settings": {"regularization": 2.5}}
+    found = {"method": "ease", "settings": {"regularization": 2.5}, "valid": None}
     columns = {"user": "u id", "item": None, "on_bad_rows": "drop"}
     line = fit_line(found, tmp_path / "a log.csv", **columns)
     assert shlex.split(line) == [
@@ -94,7 +95,12 @@ def test_the_line_printed_fits_with_what_was_found(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_network_is_tuned(log: mw.Interactions) -> None:
-    found = tuned(log, "light_gcn", ["epochs=2", "rank=8", "device=cpu"], 2)
+def test_a_network_is_tuned_and_its_line_stops_as_early(log: mw.Interactions) -> None:
+    found = tuned(log, "light_gcn", ["epochs=40", "rank=8", "device=cpu"], 2)
     assert (found["trials"], found["failed"]) == (2, 0)
+    assert fit_line(found, Path("log.csv")).endswith("--valid 0.2 --metric ndcg@10 --out DIR")
+    train, check = held_out(log, 0.2, "light_gcn", "ndcg@10")
+    again = mw.LightGCN(**found["settings"], seed=1).fit(train, validate=check)
+    assert again.history.epoch < 40
+    assert check.measure(again) == found["value"]
     assert found["history"][0]["settings"]["learning_rate"] == mw.LightGCN().learning_rate

@@ -33,7 +33,8 @@ def search(
 ) -> dict[str, Any]:
     """The best settings of a method on a validation part of `log`, as a JSON-able object.
 
-    Keys: method, metric, value (of the best), settings, trials, failed, history (one object a trial).
+    Keys: method, metric, value (of the best), settings, trials, failed, history (one object a trial), and valid: the share
+    that networks stop early on, as `fit --valid` does; None for the others, which are trained for all of their epochs.
     Trial 0 is the method's own defaults, so the answer is never worse than them. A failed trial is told and
     skipped. Ctrl-C ends the search with the best so far.
     """
@@ -49,6 +50,7 @@ def search(
             f"every setting of {name} that is searched is fixed by --set", where="tune", mend="leave one out"
         )
     train, check = held_out(log, valid, name, metric)
+    early: dict[str, Any] = {"validate": check} if hasattr(base, "device") else {}
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=False)
     )
@@ -62,7 +64,7 @@ def search(
             row: dict[str, Any] = {"trial": len(history), "settings": settings}
             start = time.perf_counter()
             try:
-                model = replace(base, **settings).fit(train)
+                model = replace(base, **settings).fit(train, **early)
                 if model.history.stopped == "interrupted":  # a fit takes the first Ctrl-C for itself
                     raise KeyboardInterrupt
                 value = check.measure(model)
@@ -96,6 +98,7 @@ def search(
         "settings": {**given, **searched},
         "trials": len(history),
         "failed": len(history) - len(good),
+        "valid": valid if early else None,
         "history": history,
     }
 
@@ -107,6 +110,8 @@ def fit_line(found: dict[str, Any], log: Path, **columns: str | None) -> str:
         words += [] if said is None else [f"--{name.replace('_', '-')}", said]
     for name, chosen in found["settings"].items():
         words += ["--set", f"{name}={chosen}"]
+    if found["valid"] is not None:
+        words += ["--valid", str(found["valid"]), "--metric", found["metric"]]
     return f"{shlex.join(words)} --out DIR"
 
 
