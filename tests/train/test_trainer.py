@@ -428,6 +428,23 @@ def test_draws_threads_and_handlers_of_the_caller_are_as_before(
         set_threads(None)
 
 
+def test_a_loss_on_threads_of_its_own_leaves_torch_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deep, "_SMALL", 1)  # any work is enough for several threads
+    seen: list[int] = []
+    told = {"watchers": [Watch(lambda m: seen.append(torch.get_num_threads()))]}
+    task = Supervised(mlp(), make_loss("cross_entropy"))
+    set_threads(torch.get_num_threads() + 1)
+    try:
+        fit(task=task, more=told)
+        assert min(seen) > 1
+        seen.clear()
+        task.threaded = True
+        fit(task=task, more=told)
+    finally:
+        set_threads(None)
+    assert set(seen) == {1}
+
+
 # devices, precision, compilation
 
 
