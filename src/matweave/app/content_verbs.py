@@ -44,7 +44,7 @@ def recipe_of(name: str, settings: Sequence[str], seed: int) -> Any:
     if known not in METHODS:
         raise ConfigError(
             f"{name!r} is no method that reads content{nearest(name, METHODS)}",
-            where="--method",
+            where="methods",
             mend=f"use one of: {', '.join(METHODS)}",
         )
     kind = getattr(import_module(f"matweave.neural.{known}"), METHODS[known])
