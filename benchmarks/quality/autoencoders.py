@@ -1,13 +1,13 @@
 """Autoencoders on ml-1m: RMSE of AutoRec (90/10 at random), and lists for users never trained on (strong generalization).
 
-    python benchmarks/quality/autoencoders.py [--data DIR] [--device auto] [--seeds 3] [--only "auto_rec,mult_vae from factors"] [--valid] [--tune] [--init] [--set METHOD.NAME=VALUE]
+    python benchmarks/quality/autoencoders.py [--data DIR] [--device auto] [--seeds 3] [--only "auto_rec,mult_vae from factors"] [--valid] [--tune] [--set METHOD.NAME=VALUE]
 
 Ratings: the three splits of `ratings.py`, as in Sedhain et al. 2015; a test user or item without a training rating is given 3, as
 there. Lists: ratings of 4 and more, users of at least 5 such; 600 test and 600 validation users held out whole (`split_by_user`), 80 % of
 their rows folded in, nDCG@100 on the others (Liang et al. 2018, section 4.2, on their ML-20M). A seed is a split and the draws.
 
-Settings were chosen with `--valid` and `--tune` (a grid, one line for each of its settings, best last) alone: then a tenth of the training part of split 0, or the validation users, are judged, and the
-test part is not looked at. Networks for lists stop early on the validation users of their own split. "from factors", or --init for all of them:
+Settings were chosen by a tenth of the training part of split 0, or by the validation users, alone; `--valid` judges on these, and `--tune` searches a grid on them (one line for each of its settings,
+best last), so that the test part is not looked at. Networks for lists stop early on the validation users of their own split. "from factors":
 started from ImplicitALS as its row has it. One JSON line a method.
 """
 
@@ -156,16 +156,25 @@ def line(
     }
 
 
-def tune(names: list[str], data: Path, recipe: Callable[[str, dict[str, Any], int], Any]) -> None:
+def tune(
+    names: list[str],
+    data: Path,
+    recipe: Callable[[str, dict[str, Any], int], Any],
+    start: Callable[[str, int], Any],
+) -> None:
     """Print a grid's results on validation data of seed 0, the best last; networks stop early."""
-    for name in names:
-        grid, found = GRIDS.get(name, {}), []
+    for name in [name for name in names if name.removesuffix(FROM) in GRIDS]:
+        grid, found = GRIDS[name.removesuffix(FROM)], []
         rated = cut(splits("ml-1m", data)[0][0]) if name in RATINGS else None
         split = None if rated else mw.split_by_user(liked(data), 600, 600, seed=0)
         for values in itertools.product(*grid.values()):
-            settings = dict(zip(grid, values, strict=True))
+            settings = dict(zip(grid, values, strict=True)) | ({"epochs": 200} if rated else {})
             made = recipe(name, {**RATINGS.get(name, LISTS.get(name, {})), **settings}, 0)
-            value, epoch = rmse(made, *rated, stop=True) if rated else ndcg(made, split, valid=True)  # type: ignore[arg-type]
+            value, epoch = (
+                rmse(made, *rated, stop=True)
+                if rated
+                else ndcg(made, split, valid=True, start=start(name, 0))
+            )  # type: ignore[arg-type]
             found.append({"method": name, "valid": round(value, 4), "epoch": epoch, "settings": settings})
             print(json.dumps(found[-1]), flush=True)
         if found:
@@ -182,7 +191,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default=",".join([*RATINGS, *LISTS]))
     parser.add_argument("--valid", action="store_true", help="judge on validation data, seed 0")
-    parser.add_argument("--init", action="store_true", help="networks for lists start from ImplicitALS")
     parser.add_argument("--tune", action="store_true", help="search the grids on validation data, seed 0")
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.NAME=VALUE")
     given = parser.parse_args(arguments)
@@ -200,13 +208,12 @@ def main(arguments: list[str] | None = None) -> None:
             made = replace(made, device=given.device)
         return made
 
-    if given.tune:
-        tune(asked, given.data, recipe)
-        return
-
     def start(name: str, seed: int) -> Any:
-        asked = given.init or name.endswith(FROM)
-        return recipe("implicit_als", LISTS["implicit_als"], seed) if asked else None
+        return recipe("implicit_als", LISTS["implicit_als"], seed) if name.endswith(FROM) else None
+
+    if given.tune:
+        tune(asked, given.data, recipe, start)
+        return
 
     part = "validation" if given.valid else "test"
     for name in [n for n in RATINGS if n in asked]:

@@ -4,8 +4,8 @@
 
 Both train on all but each user's last two items and rank the last but one among all items that the user has not had: width 64,
 2 blocks, 2 heads with an output layer, length 50, 128 users a batch, Adam at 0.001, dropout 0.2, two threads. Only training is
-timed; lists are judged after each epoch, a hit at rank r counts 1 / log2(r + 1). RecTools is run with each of its losses, and counts with its
-quickest; ours with cross-entropy. One JSON line per side; `seconds` is null where the goal
+timed; lists are judged after each epoch, a hit at rank r counts 1 / log2(r + 1). RecTools is run with each loss of
+--losses and its default number of negatives; ours with cross-entropy. One JSON line per side; `seconds` is null where the goal
 was not reached within --most epochs, which took `spent`. The peer's environment is PEERS/rectools (see ../README.md).
 """
 

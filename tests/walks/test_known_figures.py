@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from matweave.data.holdout import hold_out
 from matweave.data.read_images import read_images
-
-QUALITY = Path(__file__).resolve().parents[2] / "benchmarks" / "quality"
-
-
-@pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch):
-    """A module of the quality tables by its name."""
-    monkeypatch.syspath_prepend(str(QUALITY))
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    return load
 
 
 def given(data: Path | None = None, seeds: int = 1) -> argparse.Namespace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +12,7 @@ import pytest
 
 import matweave as mw
 
-QUALITY = Path(__file__).resolve().parents[2] / "benchmarks" / "quality"
 pytestmark = [pytest.mark.slow, pytest.mark.data]
-
-
-@pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """A module of the quality tables by its name."""
-    monkeypatch.syspath_prepend(str(QUALITY))
-    return importlib.import_module
 
 
 def test_neu_mf_from_factors(table: Callable[[str], ModuleType], real_data: Path) -> None:
@@ -47,11 +38,10 @@ def test_auto_rec(table: Callable[[str], ModuleType], real_data: Path) -> None:
 def test_mult_vae_on_users_never_trained_on(table: Callable[[str], ModuleType], real_data: Path) -> None:
     autoencoders = table("autoencoders")
     split = mw.split_by_user(autoencoders.liked(real_data), 600, 600, seed=0)
-    kinds = {"mult_vae": mw.MultVAE, "implicit_als": mw.ImplicitALS}
-    recipes = {name: kind(**autoencoders.LISTS[name]) for name, kind in kinds.items()}
-    vae = replace(recipes["mult_vae"], device="cpu")
-    found, _ = autoencoders.ndcg(vae, split, valid=False, start=recipes["implicit_als"])
-    factors, _ = autoencoders.ndcg(recipes["implicit_als"], split, valid=False)
+    vae = mw.MultVAE(**autoencoders.LISTS["mult_vae from factors"], device="cpu")
+    start = mw.ImplicitALS(**autoencoders.LISTS["implicit_als"])
+    found, _ = autoencoders.ndcg(vae, split, valid=False, start=start)
+    factors, _ = autoencoders.ndcg(start, split, valid=False)
     assert found >= factors - 0.015
 
 

@@ -343,6 +343,7 @@ def tune(
         _write_json(found, json_to)
     if json_to != "-":
         columns = dict(user=user, item=item, value=value, time=time)
+        columns |= dict(seed=None if seed == 0 else str(seed))
         columns |= dict(duplicates=None if duplicates == "last" else duplicates)
         columns |= dict(on_bad_rows=None if on_bad_rows == "error" else on_bad_rows)
         print(f"{found['metric']} {found['value']:.4f} on validation, best of {found['trials']} trials")

@@ -71,8 +71,8 @@ def evaluate(
 
     metrics: names such as "ndcg@10" ("@k" is added where it is missing); by default the basic ranking metrics, and
     RMSE and MAE for a model that predicts values. Ranking is full, without the user's training items, unless
-    `candidates` are given; then it is sampled, and labelled so. known: the fold-in part of users that training lacks
-    (a split by user). threshold: only test rows of at least this value are relevant. among: ids of the items that lists are
+    `candidates` are given; then it is sampled, and labelled so. known: histories to judge users by instead of their training rows: the fold-in part of users that training lacks
+    (a split by user), or all rows before the test. threshold: only test rows of at least this value are relevant. among: ids of the items that lists are
     made of, for a full ranking; None: all items of the model.
 
     Raises ConfigError for unknown metrics (all are listed), DataError where nothing can be judged.

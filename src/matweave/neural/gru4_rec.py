@@ -68,9 +68,7 @@ class GRU4Rec:
     tied: bool = True  # whether items are scored by the vectors that the network reads
     loss: str = "softmax"  # softmax, sampled, bpr_max or top1_max
     negatives: int | None = None  # shared by a batch; None: 512 (0 for softmax)
-    sample_alpha: float | None = (
-        None  # of bpr_max and top1_max: items are drawn by count to this power; None: 0.5
-    )
+    sample_alpha: float | None = None  # of bpr_max, top1_max: draws by count to this power; None: 0.5
     score_regularization: float | None = None  # λ of bpr_max; None: 1
     embedding_rank: int | None = None  # item vectors as a product of two thin matrices
     epochs: int = 100

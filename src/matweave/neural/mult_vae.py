@@ -63,9 +63,7 @@ class MultVAE:
     layers: int = 1  # how many on each side
     dropout: float = 0.5  # share of a row's entries that the input lacks
     beta: float = 0.2  # weight of the divergence in the end
-    anneal_steps: int | None = (
-        None  # steps until it has that weight; 0: from the first on; None: half the run
-    )
+    anneal_steps: int | None = None  # steps until it has that weight; 0: at once; None: half the run
     embedding_rank: int | None = None  # item tables as products of two thin matrices
     epochs: int = 100
     batch_size: int = 500  # users

@@ -20,7 +20,7 @@ starts from the model's own ranking, and the tower learns what is left over.
 Step. One optimizer step (Adam) on a batch of `batch_size` rows, negatives included.
 
 Cost. A row takes 6 (width · mlp_rank · (1 + 1/(1+k)) + Σ width_l width_{l+1}) operations and a step passes over the tables; memory 4 (users + items)
-(rank + mlp_rank) floats with Adam's moments. On the CPU a step is one compiled pass (pair_step.py); on ml-1m, with RecBole's defaults, it is bound by its products.
+(rank + mlp_rank) floats with Adam's moments. On the CPU a step is one compiled pass (pair_step.py); on ml-1m, with RecBole's defaults, the tower is nearly half of it.
 
 Fold-in of a stranger: the vectors of the stranger alone are learned (pair_model.py), by a fixed number of steps, with everything else as it is: not
 exact, since neither this nor training ends at the minimum; tests/neural/test_pair_model.py holds the distance on a planted log.

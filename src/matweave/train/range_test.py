@@ -18,7 +18,7 @@ import numpy as np
 from matweave.deep import seeded, torch_threads
 from matweave.errors import ConfigError, Diverged
 from matweave.train.batches import Batches
-from matweave.train.devices import autocast, place, precision_of, resolve_device, work_of
+from matweave.train.devices import autocast, place, precision_of, resolve_device
 from matweave.train.estimate import copied
 from matweave.train.optimizers import make_optimizer, set_rate
 from matweave.train.rules import GradientRule, Plain
@@ -70,8 +70,7 @@ def range_test(
         )
     device = resolve_device(trainer.device)
     dtype = precision_of(trainer.precision, device)
-    work = 0 if task.threaded else work_of(task.module, batches.batch(0, 0)[:-1])
-    with torch_threads(work), seeded(trainer.seed, "range test"):
+    with torch_threads(task.work(batches.batch(0, 0)[:-1])), seeded(trainer.seed, "range test"):
         trial = copied(task)
         place(trial.module, device)
         trial.to(device)

@@ -12,6 +12,7 @@ from typing import final
 
 from matweave.deep import Tensor, nn, torch
 from matweave.errors import ConfigError
+from matweave.train.devices import work_of
 
 Batch = tuple[Tensor, ...]
 """Tensors whose first dimension is the examples."""
@@ -29,8 +30,7 @@ class Task(ABC):
     module: nn.Module
     measure: str = ""  # the validation measure that tells the best epoch; "" for none
     higher_is_better: bool = False
-    threaded: bool = False  # the loss runs on threads of its own: torch is given one, since its others, awake
-    # for a while after each call, would take the cores from them
+    threaded: bool = False  # whether the loss runs on threads of its own
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
@@ -39,6 +39,12 @@ class Task(ABC):
     def validate(self) -> dict[str, float]:
         """Measures on validation data, by name; called without gradients and with the module in eval mode."""
         return {}
+
+    def work(self, inputs: Sequence[Tensor]) -> int:
+        """Multiply-adds that torch has to do for these inputs, to an order of magnitude, by which `torch_threads` is set. 0 where the
+        loss has threads of its own: torch's, awake for a while after each call, would take the cores from them.
+        """
+        return 0 if self.threaded else work_of(self.module, inputs)
 
     def to(self, device: torch.device) -> None:
         """Move what the task itself holds; the module is moved by the loop."""

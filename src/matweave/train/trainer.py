@@ -31,7 +31,6 @@ from matweave.train.devices import (
     precision_of,
     resolve_device,
     told_when_full,
-    work_of,
 )
 from matweave.train.guard import not_finite
 from matweave.train.history import TrainHistory
@@ -115,7 +114,7 @@ class Trainer:
         device = resolve_device(self.device)
         dtype = precision_of(self.precision, device)
         with (
-            torch_threads(0 if task.threaded else work_of(task.module, batches.batch(0, 0)[:-1])),
+            torch_threads(task.work(batches.batch(0, 0)[:-1])),
             kept_memory(),
             seeded(self.seed, "training"),
             polite_interrupt() as interrupted,
