@@ -1,6 +1,6 @@
 """SASRec beside RecTools 0.19: seconds of training until full-ranking nDCG@10 of the held-out item reaches 0.12 on sasrec-ml-1m.
 
-    python benchmarks/speed/sasrec_to_quality.py [--data DIR] [--peers DIR] [--goal 0.12] [--losses softmax,gBCE,BCE]
+    python benchmarks/speed/sasrec_to_quality.py [--data DIR] [--peers DIR] [--goal 0.12] [--losses softmax,gBCE,BCE,sampled_softmax]
 
 Both train on all but each user's last two items and rank the last but one among all items that the user has not had: width 64,
 2 blocks, 2 heads with an output layer, length 50, 128 users a batch, Adam at 0.001, dropout 0.2, two threads. Only training is
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MATWEAVE_DATA", "../shared/data")))
     parser.add_argument("--peers", type=Path, default=Path(os.environ.get("MATWEAVE_PEERS", "../peers")))
     parser.add_argument("--goal", type=float, default=0.12)
-    parser.add_argument("--losses", default="softmax,gBCE,BCE")
+    parser.add_argument("--losses", default="softmax,gBCE,BCE,sampled_softmax")
     parser.add_argument("--most", type=int, default=60, help="epochs at most")
     given = parser.parse_args()
     set_threads(2)
