@@ -32,7 +32,7 @@ from matweave.data.split import Split
 from matweave.data.split_cold import split_cold_items
 from matweave.evaluation.evaluate import evaluate, validation
 from matweave.factor.content_baselines import attribute_popularity, nearest_text
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.neural.content_factors import ContentFactors
 from matweave.neural.two_tower import TwoTower
 

@@ -25,9 +25,9 @@ import numpy as np
 
 from matweave.data.interactions import Interactions
 from matweave.factor.ease import EASE
-from matweave.factor.forms import Recommender
 from matweave.factor.item_knn import ItemKNN
 from matweave.factor.pure_svd import PureSVD
+from matweave.factor.recommender import Recommender
 
 USERS, ITEMS = 6040, 3706
 

@@ -35,10 +35,10 @@ from matweave.app.progress import say
 from matweave.config import parse_settings
 from matweave.data.interactions import Interactions
 from matweave.factor.ease import EASE
-from matweave.factor.forms import Recommender
 from matweave.factor.implicit_als import ImplicitALS
 from matweave.factor.loop import Validation
 from matweave.factor.popularity import Popularity
+from matweave.factor.recommender import Recommender
 from matweave.neural.deep_mf import DeepMF
 from matweave.neural.gmf import GMF
 from matweave.neural.neu_mf import NeuMF

@@ -36,10 +36,10 @@ from matweave.data.interactions import Interactions
 from matweave.evaluation.evaluate import evaluate
 from matweave.evaluation.sampled_protocol import draw_candidates
 from matweave.factor.ease import EASE
-from matweave.factor.forms import Recommender
 from matweave.factor.implicit_als import ImplicitALS
 from matweave.factor.loop import FitState, Validation
 from matweave.factor.popularity import Popularity
+from matweave.factor.recommender import Recommender
 from matweave.neural.bert4_rec import BERT4Rec
 from matweave.neural.caser import Caser
 from matweave.neural.gru4_rec import GRU4Rec

@@ -29,8 +29,8 @@ import matweave as mw
 from matweave.app.catalogue import method as method_of
 from matweave.app.progress import say
 from matweave.deep import torch
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import Validation
+from matweave.factor.recommender import Recommender
 from matweave.threads import set_threads
 
 FILES = {"ml-100k": "ml-100k/u.data.gz", "ml-1m": "ml-1m/ratings.dat.gz"}

@@ -26,8 +26,8 @@ from matweave.data.interactions import Interactions
 from matweave.data.split import split_leave_last_out
 from matweave.deep import torch
 from matweave.evaluation.evaluate import validation
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation
+from matweave.factor.recommender import Recommender
 from matweave.neural.sas_rec import SASRec
 from matweave.threads import set_threads
 

@@ -35,7 +35,7 @@ from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_leave_last_out
 from matweave.deep import Tensor, functional, nn, torch
 from matweave.evaluation.evaluate import validation
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.neural.gru4_rec import GRU4Rec
 from matweave.neural.sas_rec import SASRec
 from matweave.threads import set_threads

@@ -53,11 +53,11 @@ if TYPE_CHECKING:
     from matweave.factor.explicit_als import ExplicitALS as ExplicitALS
     from matweave.factor.forms import FactorModel as FactorModel
     from matweave.factor.forms import ItemModel as ItemModel
-    from matweave.factor.forms import Recommender as Recommender
     from matweave.factor.implicit_als import ImplicitALS as ImplicitALS
     from matweave.factor.item_knn import ItemKNN as ItemKNN
     from matweave.factor.popularity import Popularity as Popularity
     from matweave.factor.pure_svd import PureSVD as PureSVD
+    from matweave.factor.recommender import Recommender as Recommender
     from matweave.nets.model import NetModel as NetModel
     from matweave.nets.network import Network as Network
     from matweave.neural.auto_rec import AutoRec as AutoRec
@@ -109,7 +109,7 @@ _ROOMS = {
     "Popularity": "factor.popularity",
     "PureSVD": "factor.pure_svd",
     "RecVAE": "neural.rec_vae",
-    "Recommender": "factor.forms",
+    "Recommender": "factor.recommender",
     "SASRec": "neural.sas_rec",
     "Sequences": "data.sequences",
     "Split": "data.split",

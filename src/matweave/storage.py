@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from matweave.artifact import read_card
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.factor.storage import FORMS
 from matweave.factor.storage import load as of_factors
 

@@ -26,8 +26,8 @@ from matweave.data.interactions import Interactions
 from matweave.data.simulate import simulate_log
 from matweave.errors import ConfigError, DataError, Diverged, UnknownId
 from matweave.factor.checkpoint import Checkpoint, fingerprint
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation
+from matweave.factor.recommender import Recommender
 from matweave.storage import load_recommender as load
 from matweave.threads import set_threads
 

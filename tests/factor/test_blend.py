@@ -14,8 +14,8 @@ from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.factor.blend import Blend, BlendModel, blended, standardised
 from matweave.factor.blocks import BLOCK
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import Validation
+from matweave.factor.recommender import Recommender
 from matweave.factor.storage import load
 
 LOG = mw.simulate_log(users=BLOCK + 60, items=60, rank=4, interactions=9000, seed=3).log

@@ -21,8 +21,9 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError, UnknownId
 from matweave.factor.blocks import BLOCK
 from matweave.factor.fold import ProjectionFold, RidgeFold
-from matweave.factor.forms import Factored, FactorModel, ItemModel, Recommender
+from matweave.factor.forms import Factored, FactorModel, ItemModel
 from matweave.factor.loop import History
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows
 from matweave.factor.storage import load
 from matweave.factor.weights import DenseWeights, NoWeights, SparseWeights

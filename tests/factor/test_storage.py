@@ -17,9 +17,10 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ArtifactError
 from matweave.factor.checkpoint import Checkpoint
 from matweave.factor.fold import FoldIn
-from matweave.factor.forms import Factored, Recommender
+from matweave.factor.forms import Factored
 from matweave.factor.loop import FitState
 from matweave.factor.popularity import Popularity
+from matweave.factor.recommender import Recommender
 from matweave.factor.storage import FORMS, load
 from matweave.factor.weights import ItemWeights
 

@@ -13,7 +13,8 @@ from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError
-from matweave.factor.forms import FactorModel, ItemModel, Recommender
+from matweave.factor.forms import FactorModel, ItemModel
+from matweave.factor.recommender import Recommender
 from matweave.neural.starting import Start, start_from
 
 LOG = mw.simulate_log(users=50, items=30, interactions=500, seed=0).log

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from matweave.app.catalogue import METHODS
 from matweave.factor.fold import FoldIn
-from matweave.factor.forms import Factored, Recommender
+from matweave.factor.forms import Factored
+from matweave.factor.recommender import Recommender
 from matweave.factor.storage import FORMS as OF_FACTORS
 from matweave.neural.structure import EncoderStructure
 from matweave.neural.table import FORMS, NEURAL

@@ -28,7 +28,7 @@ from matweave.evaluation.among import among
 from matweave.evaluation.evaluate import Evaluation, evaluate
 from matweave.factor.checkpoint import fingerprint
 from matweave.factor.content_baselines import attribute_popularity, nearest_text
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.storage import load_recommender as load
 
 pc: Any = pyarrow.compute  # its functions are made at import, which type checkers do not see

@@ -22,8 +22,8 @@ from matweave.evaluation import comparison
 from matweave.evaluation import evaluate as evaluating
 from matweave.evaluation.leaderboard import WIDTH, as_text
 from matweave.evaluation.machine import versions
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import Watch
+from matweave.factor.recommender import Recommender
 from matweave.metrics.table import parse_all
 
 Say = Callable[[str], None] | None

@@ -20,8 +20,8 @@ from matweave.data.split import Split, split_by_time, split_by_user, split_leave
 from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId, listed, nearest
 from matweave.evaluation.evaluate import validation
 from matweave.factor.checkpoint import Checkpoint, fingerprint
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation
+from matweave.factor.recommender import Recommender
 from matweave.storage import load_recommender as load
 
 SPLITS = ("time", "leave-last", "random", "by-user")

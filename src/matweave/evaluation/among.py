@@ -15,7 +15,8 @@ from matweave.data.csr import Csr
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import DataError
 from matweave.factor.blocks import Top, top_of
-from matweave.factor.forms import Factored, Recommender
+from matweave.factor.forms import Factored
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows, Rows
 from matweave.linalg.topk import top_k_factors
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matweave.data.interactions import Interactions
 from matweave.evaluation.evaluate import validation
 from matweave.factor.blend import Blend, BlendModel
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 
 
 def blend(

@@ -19,8 +19,8 @@ from matweave.evaluation.evaluate import RATINGS, Evaluation, asked_for, evaluat
 from matweave.evaluation.judged import Judged
 from matweave.evaluation.machine import peak_memory, versions
 from matweave.evaluation.paired import holm, sign_flip
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import Watch
+from matweave.factor.recommender import Recommender
 from matweave.metrics.table import parse
 
 WARM_ROWS = 256

@@ -18,8 +18,8 @@ from matweave.evaluation.judged import Judged, joined
 from matweave.evaluation.ranking_protocol import full_ranking
 from matweave.evaluation.rating_protocol import rating_errors
 from matweave.evaluation.sampled_protocol import sampled_ranking
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import Validation
+from matweave.factor.recommender import Recommender
 from matweave.metrics.table import Asked, parse, parse_all
 
 RATINGS = ("rmse", "mae")

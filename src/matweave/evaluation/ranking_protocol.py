@@ -28,7 +28,7 @@ from matweave.evaluation.among import Among, columns_of
 from matweave.evaluation.among import among as restricted
 from matweave.evaluation.judged import Judged
 from matweave.factor.blocks import BLOCK
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import Rows
 from matweave.metrics import beyond, ratings
 from matweave.metrics.evidence import Evidence

@@ -12,7 +12,8 @@ import numpy as np
 
 from matweave.data.interactions import Interactions
 from matweave.evaluation.judged import Judged
-from matweave.factor.forms import Factored, Recommender
+from matweave.factor.forms import Factored
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows
 from matweave.metrics.ratings import user_errors
 from matweave.metrics.table import Asked

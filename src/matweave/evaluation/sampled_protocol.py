@@ -16,7 +16,7 @@ from matweave.data.given import Candidates, Laid
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.evaluation.judged import Judged
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import Rows
 from matweave.metrics import sampled
 from matweave.metrics.table import Asked

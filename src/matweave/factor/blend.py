@@ -30,8 +30,8 @@ from matweave.config import check, config, integer, settings_of
 from matweave.data.csr import Csr
 from matweave.errors import ConfigError, DataError
 from matweave.factor.blocks import Top, pairs_of, top_of
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import History, Validation
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import BlendRows, Rows
 from matweave.linalg.topk import top_k_scores
 

@@ -21,7 +21,7 @@ from matweave.errors import DataError, Diverged
 from matweave.interrupt import polite_interrupt
 
 if TYPE_CHECKING:
-    from matweave.factor.forms import Recommender
+    from matweave.factor.recommender import Recommender
 
 Arrays = dict[str, np.ndarray]
 

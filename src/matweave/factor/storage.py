@@ -13,9 +13,10 @@ from matweave.errors import ArtifactError
 from matweave.factor.blend import BlendModel
 from matweave.factor.content_fold import ContentFold
 from matweave.factor.fold import LogisticFold, ProjectionFold, PropagationFold, RidgeFold
-from matweave.factor.forms import FactorModel, ItemModel, Recommender
+from matweave.factor.forms import FactorModel, ItemModel
 from matweave.factor.implicit_als import ImplicitFold
 from matweave.factor.loop import History
+from matweave.factor.recommender import Recommender
 from matweave.factor.weights import DenseWeights, NoWeights, SparseWeights
 
 FORMS = {

@@ -29,8 +29,8 @@ from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.errors import ConfigError
 from matweave.factor import require
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.cloze import Cloze
 from matweave.neural.embeddings import EMBEDDING_RANK, Table

@@ -25,8 +25,8 @@ from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.factor import require
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
 from matweave.neural.forms import EncoderModel, fit_encoder

@@ -36,9 +36,10 @@ from matweave.errors import ConfigError, DataError
 from matweave.factor import require
 from matweave.factor.content_fold import ContentFold
 from matweave.factor.content_items import rows_of_items, with_items_of
-from matweave.factor.forms import FactorModel, Recommender
+from matweave.factor.forms import FactorModel
 from matweave.factor.implicit_als import ImplicitALS
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.neural.content_encoders import ContentEncoder, content_parts, encoder_names, in_pieces
 from matweave.neural.fitting import Course, train
 from matweave.neural.settings import TRAINING

@@ -28,8 +28,8 @@ from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.errors import DataError
 from matweave.factor import require
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course
 from matweave.neural.forms import EncoderModel, encoder_model

@@ -15,8 +15,8 @@ import numpy as np
 
 from matweave.deep import Tensor, nn, torch
 from matweave.errors import ArtifactError, DataError
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.train.batches import Batches
 from matweave.train.checkpoints import TrainState
 from matweave.train.history import Epoch, TrainHistory

@@ -30,8 +30,9 @@ from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.factor import require
 from matweave.factor.fold import PropagationFold
-from matweave.factor.forms import FactorModel, Recommender
+from matweave.factor.forms import FactorModel
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course

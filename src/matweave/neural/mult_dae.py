@@ -29,8 +29,8 @@ from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, nn, seeded, torch
 from matweave.factor import require
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.neural.embeddings import EMBEDDING_RANK
 from matweave.neural.forms import EncoderModel, fit_encoder
 from matweave.neural.multinomial import LastLayer

@@ -29,7 +29,7 @@ import numpy as np
 from matweave.data.csr import Csr
 from matweave.deep import Tensor, functional, nn, seeded, torch, torch_threads
 from matweave.factor.blocks import Top, most_alike, top_of
-from matweave.factor.forms import Recommender
+from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows, Rows
 from matweave.randomness import child
 from matweave.train.allocator import kept_memory

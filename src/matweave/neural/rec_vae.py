@@ -30,8 +30,8 @@ from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, seeded, torch
 from matweave.factor import require
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.neural.embeddings import EMBEDDING_RANK
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course

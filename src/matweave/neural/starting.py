@@ -19,7 +19,8 @@ from scipy.sparse.linalg import svds
 
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError
-from matweave.factor.forms import Factored, FactorModel, ItemModel, Recommender
+from matweave.factor.forms import Factored, FactorModel, ItemModel
+from matweave.factor.recommender import Recommender
 from matweave.factor.weights import DenseWeights, SparseWeights
 from matweave.randomness import child
 

@@ -45,8 +45,8 @@ from matweave.deep import seeded, torch
 from matweave.errors import DataError
 from matweave.factor import require
 from matweave.factor.content_items import rows_of_items, with_items_of
-from matweave.factor.forms import Recommender
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import Recommender
 from matweave.neural.content_encoders import content_parts, encoder_names
 from matweave.neural.embeddings import EMBEDDING_RANK
 from matweave.neural.fitting import Course

@@ -17,7 +17,8 @@ from matweave.errors import ConfigError, DataError, nearest
 from matweave.evaluation.evaluate import validation
 from matweave.evaluation.rating_protocol import predicted_ratings
 from matweave.factor.answers import user_codes_of
-from matweave.factor.forms import FactorModel, Recommender
+from matweave.factor.forms import FactorModel
+from matweave.factor.recommender import Recommender
 from matweave.sklearn.base import Estimator, check_is_fitted
 from matweave.sklearn.logs import is_matrix, is_plain, log_of
 from matweave.storage import load_recommender
