@@ -13,6 +13,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 
 from matweave.app.catalogue import METHODS, RATING_METHODS
+from matweave.app.relations_verbs import RELATION_METHODS
 from matweave.factor.blend import Blend
 from matweave.metrics.table import METRICS
 from matweave.nets.activations import ACTIVATIONS
@@ -27,7 +28,7 @@ from matweave.train.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
-OTHERS = (ContentFactors, Blend)
+OTHERS = (ContentFactors, Blend, *RELATION_METHODS.values())
 
 
 def reference() -> str:
@@ -51,7 +52,10 @@ def reference() -> str:
             *_settings(recipe),
         ]
     parts += ["", "## Recipes beside the table", ""]
-    parts += ["Fitted on more than a log: `matweave content fit` and `matweave blend`, or from Python.", ""]
+    parts += [
+        "Fitted on more or other than a log: `matweave content fit`, `matweave blend` and `matweave relations fit`, or from Python.",
+        "",
+    ]
     for recipe in OTHERS:
         parts += [f"### {recipe.__name__}", "", "```text", _head(recipe), "```", "", *_settings(recipe), ""]
     parts += ["## Metrics", "", "| name | better | what it is |", "|---|---|---|"]

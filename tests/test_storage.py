@@ -12,16 +12,19 @@ import pytest
 
 from matweave.artifact import save
 from matweave.data.interactions import Interactions
+from matweave.data.relations import Relations
 from matweave.data.tables import Table
 from matweave.data.targets import Targets
 from matweave.errors import ArtifactError
 from matweave.factor.forms import ItemModel
 from matweave.factor.popularity import Popularity
+from matweave.factor.relation_forms import RelationModel
+from matweave.factor.rescal import RESCAL
 from matweave.nets.model import NetModel
 from matweave.nets.network import Network
 from matweave.neural.forms import EncoderModel
 from matweave.neural.sas_rec import SASRec
-from matweave.storage import holds_net, load, load_recommender
+from matweave.storage import holds_net, holds_relations, load, load_recommender, load_relations
 from matweave.train.history import Epoch
 
 TABLE = Table(features=pa.table({"x": np.arange(8.0)}), targets=Targets.of_labels("abababab"))
@@ -29,12 +32,13 @@ TABLE = Table(features=pa.table({"x": np.arange(8.0)}), targets=Targets.of_label
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a network in "net", a recommender in "rec", and one that is a network in "neural"."""
+    """A folder with a network in "net", a recommender in "rec", one that is a network in "neural", and relations in "ties"."""
     at = tmp_path_factory.mktemp("saved")
     Network(net="linear", epochs=1).fit(TABLE).save(at / "net")
     log = Interactions.from_codes([0, 0, 1], [0, 1, 0], times=[1, 2, 3])
     Popularity().fit(log).save(at / "rec")
     SASRec(rank=2, length=3, epochs=1, device="cpu").fit(log).save(at / "neural")
+    RESCAL(rank=1, epochs=2).fit(Relations.of(heads=["a"], tails=["b"])).save(at / "ties")
     return at
 
 
@@ -99,3 +103,13 @@ def test_without_torch_the_pip_line_is_told_and_recommenders_load(folders: Path,
     assert done.returncode == 1
     assert "MissingExtra" in done.stderr
     assert "pip install 'matweave[deep]'" in done.stderr
+
+
+def test_relations_are_loaded_by_the_same_name_and_are_no_recommender(folders: Path) -> None:
+    assert [holds_relations(folders / name) for name in ("ties", "rec", "net")] == [True, False, False]
+    assert isinstance(load(folders / "ties"), RelationModel)
+    with pytest.raises(ArtifactError, match="holds a model of relations, not a recommender") as error:
+        load_recommender(folders / "ties")
+    assert "matweave relations" in error.value.mend
+    with pytest.raises(ArtifactError, match="holds a ItemModel, not a model of relations"):
+        load_relations(folders / "rec")

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from matweave.data.read import read_interactions as read_interactions
     from matweave.data.read_content import read_content as read_content
     from matweave.data.read_images import read_images as read_images
+    from matweave.data.read_relations import read_relations as read_relations
     from matweave.data.read_sequences import read_sequences as read_sequences
     from matweave.data.read_table import read_table as read_table
+    from matweave.data.relations import Relations as Relations
     from matweave.data.sequences import Sequences as Sequences
     from matweave.data.simulate import simulate_log as simulate_log
     from matweave.data.split import Split as Split
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from matweave.data.split import split_leave_last_out as split_leave_last_out
     from matweave.data.split import split_randomly as split_randomly
     from matweave.data.split_cold import split_cold_items as split_cold_items
+    from matweave.data.split_relations import fold_cells as fold_cells
+    from matweave.data.split_relations import split_relations as split_relations
     from matweave.data.tables import Table as Table
     from matweave.data.vocabulary import Vocabulary as Vocabulary
     from matweave.errors import MatweaveError as MatweaveError
@@ -46,18 +50,40 @@ if TYPE_CHECKING:
     from matweave.evaluation.evaluate import validation as validation
     from matweave.evaluation.predictions import judge_classes as judge_classes
     from matweave.evaluation.predictions import judge_values as judge_values
+    from matweave.evaluation.relation_cells import cross_validate_cells as cross_validate_cells
+    from matweave.evaluation.relation_cells import evaluate_cells as evaluate_cells
+    from matweave.evaluation.relations import RelationEvaluation as RelationEvaluation
+    from matweave.evaluation.relations import evaluate_relations as evaluate_relations
+    from matweave.evaluation.relations import relation_validation as relation_validation
     from matweave.evaluation.sampled_protocol import draw_candidates as draw_candidates
+    from matweave.factor.bayesian_mf import BayesianMF as BayesianMF
     from matweave.factor.biased_mf import BiasedMF as BiasedMF
     from matweave.factor.blend import Blend as Blend
+    from matweave.factor.bpr import BPR as BPR
+    from matweave.factor.co_purchases import co_purchases as co_purchases
+    from matweave.factor.compl_ex import ComplEx as ComplEx
+    from matweave.factor.dedicom import DEDICOM as DEDICOM
     from matweave.factor.ease import EASE as EASE
     from matweave.factor.explicit_als import ExplicitALS as ExplicitALS
+    from matweave.factor.factorization_machine import FactorizationMachine as FactorizationMachine
     from matweave.factor.forms import FactorModel as FactorModel
     from matweave.factor.forms import ItemModel as ItemModel
     from matweave.factor.implicit_als import ImplicitALS as ImplicitALS
     from matweave.factor.item_knn import ItemKNN as ItemKNN
+    from matweave.factor.logistic_mf import LogisticMF as LogisticMF
+    from matweave.factor.nmf import NMF as NMF
     from matweave.factor.popularity import Popularity as Popularity
+    from matweave.factor.probabilistic_mf import ProbabilisticMF as ProbabilisticMF
     from matweave.factor.pure_svd import PureSVD as PureSVD
     from matweave.factor.recommender import Recommender as Recommender
+    from matweave.factor.relation_forms import RelationModel as RelationModel
+    from matweave.factor.rescal import RESCAL as RESCAL
+    from matweave.factor.rp3beta import RP3beta as RP3beta
+    from matweave.factor.slim import SLIM as SLIM
+    from matweave.factor.svdpp import SVDpp as SVDpp
+    from matweave.factor.symmetric_nmf import SymmetricNMF as SymmetricNMF
+    from matweave.factor.tri_factorization import TriFactorization as TriFactorization
+    from matweave.factor.warp import WARP as WARP
     from matweave.nets.model import NetModel as NetModel
     from matweave.nets.network import Network as Network
     from matweave.neural.auto_rec import AutoRec as AutoRec
@@ -81,16 +107,21 @@ if TYPE_CHECKING:
 _ROOMS = {
     "AutoRec": "neural.auto_rec",
     "BERT4Rec": "neural.bert4_rec",
+    "BPR": "factor.bpr",
+    "BayesianMF": "factor.bayesian_mf",
     "BiasedMF": "factor.biased_mf",
     "Blend": "factor.blend",
     "Caser": "neural.caser",
+    "ComplEx": "factor.compl_ex",
     "ContentFactors": "neural.content_factors",
     "Csr": "data.csr",
+    "DEDICOM": "factor.dedicom",
     "DeepMF": "neural.deep_mf",
     "DotProduct": "neural.dot_product",
     "EASE": "factor.ease",
     "ExplicitALS": "factor.explicit_als",
     "FactorModel": "factor.forms",
+    "FactorizationMachine": "factor.factorization_machine",
     "GMF": "neural.gmf",
     "GRU4Rec": "neural.gru4_rec",
     "Images": "data.images",
@@ -100,26 +131,44 @@ _ROOMS = {
     "ItemKNN": "factor.item_knn",
     "ItemModel": "factor.forms",
     "LightGCN": "neural.light_gcn",
+    "LogisticMF": "factor.logistic_mf",
     "MatweaveError": "errors",
     "MultDAE": "neural.mult_dae",
     "MultVAE": "neural.mult_vae",
+    "NMF": "factor.nmf",
     "NetModel": "nets.model",
     "Network": "nets.network",
     "NeuMF": "neural.neu_mf",
     "Popularity": "factor.popularity",
+    "ProbabilisticMF": "factor.probabilistic_mf",
     "PureSVD": "factor.pure_svd",
+    "RESCAL": "factor.rescal",
+    "RP3beta": "factor.rp3beta",
     "RecVAE": "neural.rec_vae",
     "Recommender": "factor.recommender",
+    "RelationEvaluation": "evaluation.relations",
+    "RelationModel": "factor.relation_forms",
+    "Relations": "data.relations",
     "SASRec": "neural.sas_rec",
+    "SLIM": "factor.slim",
+    "SVDpp": "factor.svdpp",
     "Sequences": "data.sequences",
     "Split": "data.split",
+    "SymmetricNMF": "factor.symmetric_nmf",
     "Table": "data.tables",
+    "TriFactorization": "factor.tri_factorization",
     "TwoTower": "neural.two_tower",
     "Vocabulary": "data.vocabulary",
+    "WARP": "factor.warp",
     "blend": "evaluation.blending",
+    "co_purchases": "factor.co_purchases",
     "compare": "evaluation.comparison",
+    "cross_validate_cells": "evaluation.relation_cells",
     "draw_candidates": "evaluation.sampled_protocol",
     "evaluate": "evaluation.evaluate",
+    "evaluate_cells": "evaluation.relation_cells",
+    "evaluate_relations": "evaluation.relations",
+    "fold_cells": "data.split_relations",
     "hold_out": "data.holdout",
     "judge_classes": "evaluation.predictions",
     "judge_values": "evaluation.predictions",
@@ -128,8 +177,10 @@ _ROOMS = {
     "read_images": "data.read_images",
     "read_interactions": "data.read",
     "read_negatives": "data.given",
+    "read_relations": "data.read_relations",
     "read_sequences": "data.read_sequences",
     "read_table": "data.read_table",
+    "relation_validation": "evaluation.relations",
     "set_threads": "threads",
     "simulate_log": "data.simulate",
     "split_by_time": "data.split",
@@ -138,23 +189,33 @@ _ROOMS = {
     "split_given": "data.split",
     "split_leave_last_out": "data.split",
     "split_randomly": "data.split",
+    "split_relations": "data.split_relations",
     "validation": "evaluation.evaluate",
 }
 
 __all__ = [
+    "BPR",
+    "DEDICOM",
     "EASE",
     "GMF",
+    "NMF",
+    "RESCAL",
+    "SLIM",
+    "WARP",
     "AutoRec",
     "BERT4Rec",
+    "BayesianMF",
     "BiasedMF",
     "Blend",
     "Caser",
+    "ComplEx",
     "ContentFactors",
     "Csr",
     "DeepMF",
     "DotProduct",
     "ExplicitALS",
     "FactorModel",
+    "FactorizationMachine",
     "GRU4Rec",
     "Images",
     "ImplicitALS",
@@ -163,6 +224,7 @@ __all__ = [
     "ItemKNN",
     "ItemModel",
     "LightGCN",
+    "LogisticMF",
     "MatweaveError",
     "MultDAE",
     "MultVAE",
@@ -170,19 +232,32 @@ __all__ = [
     "Network",
     "NeuMF",
     "Popularity",
+    "ProbabilisticMF",
     "PureSVD",
+    "RP3beta",
     "RecVAE",
     "Recommender",
+    "RelationEvaluation",
+    "RelationModel",
+    "Relations",
     "SASRec",
+    "SVDpp",
     "Sequences",
     "Split",
+    "SymmetricNMF",
     "Table",
+    "TriFactorization",
     "TwoTower",
     "Vocabulary",
     "blend",
+    "co_purchases",
     "compare",
+    "cross_validate_cells",
     "draw_candidates",
     "evaluate",
+    "evaluate_cells",
+    "evaluate_relations",
+    "fold_cells",
     "hold_out",
     "judge_classes",
     "judge_values",
@@ -191,8 +266,10 @@ __all__ = [
     "read_images",
     "read_interactions",
     "read_negatives",
+    "read_relations",
     "read_sequences",
     "read_table",
+    "relation_validation",
     "set_threads",
     "simulate_log",
     "split_by_time",
@@ -201,6 +278,7 @@ __all__ = [
     "split_given",
     "split_leave_last_out",
     "split_randomly",
+    "split_relations",
     "validation",
 ]
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from matweave.artifact import read_card
 from matweave.factor.recommender import Recommender
-from matweave.factor.storage import FORMS
+from matweave.factor.storage import FORMS, load_relations
 from matweave.factor.storage import load as of_factors
 
 if TYPE_CHECKING:
+    from matweave.factor.relation_forms import RelationModel
     from matweave.nets.model import NetModel
 
 
-def load(folder: str | os.PathLike[str]) -> Recommender | NetModel:
+def load(folder: str | os.PathLike[str]) -> Recommender | NetModel | RelationModel:
     """The model that `model.save(folder)`, `matweave fit --out` or `matweave train --out` wrote, with the same bits.
 
     Raises ArtifactError, with the reason, where the folder is not whole, unchanged and of this version; MissingExtra for
@@ -32,6 +33,8 @@ def load(folder: str | os.PathLike[str]) -> Recommender | NetModel:
         from matweave.nets.model import load_net
 
         return load_net(folder)
+    if holds_relations(folder):
+        return load_relations(folder)
     return load_recommender(folder)
 
 
@@ -62,3 +65,9 @@ def holds_net(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a network; needs no torch. Raises ArtifactError where it holds no whole model."""
     model = read_card(folder)["model"]
     return isinstance(model, dict) and model.get("kind") == "NetModel"
+
+
+def holds_relations(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a model of relations. Raises ArtifactError where it holds no whole model."""
+    model = read_card(folder)["model"]
+    return isinstance(model, dict) and model.get("kind") == "RelationModel"

@@ -103,3 +103,15 @@ def elliot(name: str, shown: list[int], ratings: dict[int, float], k: int, thres
     gains = {item: 2 ** (r - threshold + 1) - 1 for item, r in relevant.items()}
     found = dcg([gains.get(item, 0.0) for item in shown[:k]])
     return found / dcg(sorted(gains.values(), reverse=True)[:k]) if found else 0.0
+
+
+def normal_crps(mean, deviation, target, steps=20_000):
+    """∫ (F(x) - 1[x >= t])² dx of a normal law, by the midpoints of many small steps."""
+    low, high = min(mean - 12 * deviation, target), max(mean + 12 * deviation, target)
+    width = (high - low) / steps
+    total = 0.0
+    for k in range(steps):
+        x = low + (k + 0.5) * width
+        below = 0.5 * math.erfc(-(x - mean) / (deviation * math.sqrt(2)))
+        total += (below - (x >= target)) ** 2 * width
+    return total

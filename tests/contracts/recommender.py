@@ -43,7 +43,8 @@ class Case:
     fold: how far fold-in of a training user's own history may be from the trained row, as root mean square over
     the spread of the scores; 0: the same bits. follows_codes, follows_rows: why the result depends on how ids are
     numbered or on the order of the rows (empty: it does not). follows_threads: why only nearly the same numbers come
-    from another number of threads.
+    from another number of threads. follows_shift: why a shift of all ratings does not only shift the predictions.
+    variance: the model knows how sure it is of a score.
     """
 
     recipe: Any
@@ -57,6 +58,8 @@ class Case:
     follows_codes: str = ""
     follows_rows: str = ""
     follows_threads: str = ""
+    follows_shift: str = ""
+    variance: bool = False
 
 
 @cache
@@ -430,10 +433,136 @@ class RecommenderContract:
     def test_a_shift_of_all_ratings_shifts_all_predictions(self, case: Case) -> None:
         if not case.needs_values:
             pytest.skip("does not predict values")
+        if case.follows_shift:
+            pytest.skip(case.follows_shift)
         log = small_log()
         assert log.values is not None
         moved = table(case.recipe.fit(replace(log, values=log.values + np.float32(2))))
         np.testing.assert_allclose(moved - 2, table(fitted(case)), atol=2e-3)
+
+    # uncertainty
+
+    def test_a_model_without_a_variance_says_which_methods_have_one(self, case: Case) -> None:
+        model, user = fitted(case), small_log().users.to_list()[:1]
+        for wrong in (
+            dict(uncertainty="best"),
+            dict(uncertainty="ucb", width=-1.0),
+            dict(width=2.0),
+            dict(seed=1),
+            dict(uncertainty="lower", seed=1),
+        ):
+            with pytest.raises(ConfigError):
+                model.recommend(user, **wrong)
+        if case.variance:
+            with pytest.raises(ConfigError, match="between 0 and 1"):
+                model.predict(user, [1000], interval=1.0)
+            return
+        for ask in (
+            lambda: model.recommend(user, uncertainty="ucb"),
+            lambda: model.recommend_for([1000], values=[3], uncertainty="thompson"),
+            lambda: model.predict(user, [1000], interval=0.9),
+        ):
+            with pytest.raises(ConfigError, match="how sure") as error:
+                ask()
+            assert "bayesian_mf, explicit_als, implicit_als" in error.value.mend
+
+    def test_deviations_are_those_of_their_users_whoever_is_asked_with_them(self, case: Case) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        model = fitted(case)
+        codes = np.arange(len(model.users))
+        spread = model.spread(model.seen, codes)
+        whole = spread.deviations()
+        assert whole.dtype == np.float32
+        assert whole.shape == (len(spread), len(model.items)) == table(model).shape
+        assert np.isfinite(whole).all()
+        assert whole.min() >= 0
+        assert whole.max() > 0
+        assert (spread.noise > 0) == case.needs_values
+        for part in (slice(0, 7), slice(7, 8), slice(8, 60)):
+            np.testing.assert_allclose(spread[part].deviations(), whole[part], rtol=1e-4, atol=1e-6)
+        at, items = np.array([5, 0, 5, 59]), np.array([1, 0, 39, 7])
+        np.testing.assert_allclose(spread.pair_deviations(at, items), whole[at, items], rtol=1e-4)
+        strangers = model.spread(model.seen, None)
+        assert np.isfinite(strangers.deviations()).all()
+        assert len(strangers[:3]) == 3
+
+    def test_lists_by_a_bound_are_ordered_by_it(self, case: Case) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        model, log = fitted(case), small_log()
+        wide, scores = model.spread(model.seen, np.arange(log.n_users)).deviations(), table(model)
+        plain = np.array(model.recommend(k=4)["score"]).reshape(-1, 4)
+        for way, sign in (("ucb", 1), ("lower", -1)):
+            rows = model.recommend(k=4, uncertainty=way, width=1.5)
+            found = np.array(rows["score"]).reshape(-1, 4)
+            bounds = scores + sign * np.float32(1.5) * wide
+            users = [log.users.code(u) for u in rows["user"].to_pylist()]
+            items = [log.items.code(i) for i in rows["item"].to_pylist()]
+            np.testing.assert_allclose(found.ravel(), bounds[users, items], rtol=1e-4, atol=1e-5)
+            assert (np.diff(found, axis=1) <= 0).all()
+            assert (sign * (found - plain) >= -1e-4).all()
+            for user in (0, 17, 59):
+                left = np.delete(bounds[user], log.by_user.row(user)[0])
+                np.testing.assert_allclose(found[user], np.sort(left)[::-1][:4], rtol=1e-4, atol=1e-5)
+            none = model.recommend(k=4, uncertainty=way, width=0.0)
+            np.testing.assert_allclose(np.array(none["score"]).reshape(-1, 4), plain, rtol=1e-4, atol=1e-5)
+        assert model.recommend_for([1000, 1003], k=5, values=[5, 1], uncertainty="ucb").num_rows == 5
+
+    def test_a_draw_is_told_by_its_seed(self, case: Case) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        model = fitted(case)
+        drawn = [model.recommend(k=5, uncertainty="thompson", seed=seed) for seed in (0, 1, 2, 3)]
+        assert model.recommend(k=5, uncertainty="thompson", seed=2).equals(drawn[2])
+        assert not all(one.equals(drawn[0]) for one in drawn)
+        spread = model.spread(model.seen, np.arange(len(model.users)))
+        tables = np.stack([model.scores(spread.draw(seed)) for seed in range(40)]).astype(np.float64)
+        wide = spread.deviations()
+        assert abs(np.mean((tables - table(model)) / wide)) < 0.4  # 40 draws: 0.16 where cells move as one
+        assert np.mean(tables.var(axis=0) / wide**2) == pytest.approx(1.0, abs=0.25)
+
+    def test_intervals_hold_the_score(self, case: Case) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        model, log = fitted(case), small_log()
+        pairs = log.users.to_list()[:40], log.items.to_list()
+        found = model.predict(*pairs, interval=0.9)
+        assert found.column_names == ["user", "item", "score", "deviation", "lower", "upper"]
+        assert found["score"].equals(model.predict(*pairs)["score"])
+        score, deviation, lower, upper = (np.array(found[c]) for c in found.column_names[2:])
+        assert (deviation >= 0).all()
+        assert ((lower <= score) & (score <= upper)).all()
+        narrow = model.predict(*pairs, interval=0.5)
+        assert (np.array(narrow["upper"]) - np.array(narrow["lower"]) <= upper - lower).all()
+        if model.limits is not None:
+            assert lower.min() >= model.limits[0]
+            assert upper.max() <= model.limits[1]
+
+    def test_a_saved_model_is_as_sure(self, case: Case, tmp_path: Path) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        model = fitted(case)
+        model.save(tmp_path / "model")
+        back = load(tmp_path / "model")
+        for way in ("ucb", "lower", "thompson"):
+            assert back.recommend(k=4, uncertainty=way).equals(model.recommend(k=4, uncertainty=way))
+        pairs = small_log().users.to_list()[:40], small_log().items.to_list()
+        assert back.predict(*pairs, interval=0.8).equals(model.predict(*pairs, interval=0.8))
+
+    def test_users_without_rows_have_a_finite_variance(self, case: Case) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        log = small_log()
+        wider = Interactions.from_codes(
+            log.user_codes, log.item_codes, log.values, log.times, n_users=log.n_users + 2, n_items=log.n_items + 3
+        )  # fmt: skip
+        one = Interactions.from_codes([0], [0], [3.0], [0])
+        for train in (wider, one):
+            model = case.recipe.fit(train)
+            wide = model.spread(model.seen, np.arange(train.n_users)).deviations()
+            assert np.isfinite(wide).all()
+            assert np.isfinite(model.spread(model.seen, None).noise)
 
 
 def _reordered(name: str, array: np.ndarray, order: dict[str, np.ndarray]) -> np.ndarray:

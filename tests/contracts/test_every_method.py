@@ -6,13 +6,23 @@ import pytest
 from contracts.recommender import Case, RecommenderContract
 
 from matweave.app.catalogue import METHODS
+from matweave.factor.bayesian_mf import BayesianMF
 from matweave.factor.biased_mf import BiasedMF
+from matweave.factor.bpr import BPR
 from matweave.factor.ease import EASE
 from matweave.factor.explicit_als import ExplicitALS
+from matweave.factor.factorization_machine import FactorizationMachine
 from matweave.factor.implicit_als import ImplicitALS
 from matweave.factor.item_knn import ItemKNN
+from matweave.factor.logistic_mf import LogisticMF
+from matweave.factor.nmf import NMF
 from matweave.factor.popularity import Popularity
+from matweave.factor.probabilistic_mf import ProbabilisticMF
 from matweave.factor.pure_svd import PureSVD
+from matweave.factor.rp3beta import RP3beta
+from matweave.factor.slim import SLIM
+from matweave.factor.svdpp import SVDpp
+from matweave.factor.warp import WARP
 from matweave.neural.auto_rec import AutoRec
 from matweave.neural.bert4_rec import BERT4Rec
 from matweave.neural.caser import Caser
@@ -31,9 +41,12 @@ from matweave.neural.two_tower import TwoTower
 TIES = "equal similarities at the cut go to the smaller item code"
 LAPACK = "LAPACK divides the Cholesky factorization among its threads, so that sums are rounded otherwise"
 SHUFFLE = "the steps of a block are taken in an order drawn over its rows"
+DRAWS = "cells, orders and negatives are drawn over the codes"
 GRID = "each block of the grid is walked in the order of the codes"
+NORMALS = "normals are drawn by the places of users and items"
 PLACES = "batches, negatives and what is dropped are drawn by the places of users and items"
 TORCH = "torch divides the sums of a product among its threads, so that they are rounded otherwise"
+SCALE = "values above zero are made of parts above zero: a shift of them is another table"
 SMALL = {"rank": 8, "length": 12, "epochs": 3, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
 SEQUENCES = {
     "needs_times": True,
@@ -42,6 +55,7 @@ SEQUENCES = {
     "follows_codes": PLACES,
     "follows_threads": TORCH,
 }
+COORDINATES = "members of sets are stepped one after another, in the order of their codes"
 PAIRS = "batches are drawn over the rows in the order of their codes"
 
 ROWS = {"rank": 4, "hidden": 8, "epochs": 4, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
@@ -57,32 +71,58 @@ CASES = {
     "ease of values": Case(
         recipe=EASE(regularization=200.0, use_values=True), uses_values=True, follows_threads=LAPACK,
     ),
+    "slim": Case(recipe=SLIM(regularization=5.0, l1=0.5, tolerance=1e-8)),
+    "slim of values, signed": Case(
+        recipe=SLIM(regularization=50.0, l1=1.0, nonnegative=False, use_values=True, tolerance=1e-8), uses_values=True,
+    ),
+    "rp3beta": Case(recipe=RP3beta(neighbors=50)),
+    "rp3beta, few, of values": Case(
+        recipe=RP3beta(neighbors=6, alpha=0.7, normalize=False, use_values=True), uses_values=True,
+    ),
     "pure_svd": Case(recipe=PureSVD(rank=6, iterations=30), seeded=True, fold=1e-5),
     "pure_svd of values": Case(recipe=PureSVD(rank=6, iterations=30, use_values=True), seeded=True, uses_values=True, fold=1e-5),
     "implicit_als, cholesky": Case(
         recipe=ImplicitALS(rank=6, epochs=8, solver="cholesky", tolerance=0.0),
-        seeded=True, iterative=True, falls=True, fold=1e-5,
+        seeded=True, iterative=True, falls=True, fold=1e-5, variance=True,
     ),
     "implicit_als, cg": Case(
         recipe=ImplicitALS(rank=6, epochs=30, solver="cg", tolerance=1e-4),
-        seeded=True, iterative=True, falls=True, fold=0.01,
+        seeded=True, iterative=True, falls=True, fold=0.01, variance=True,
     ),
     "implicit_als, block, unseen, values": Case(
         recipe=ImplicitALS(
             rank=20, epochs=30, solver="block", block_size=16, background="unseen", use_values=True,
             unobserved_weight=1.0, alpha=4.0, regularization=0.5, regularization_exponent=0.5,
         ),
-        seeded=True, iterative=True, falls=True, uses_values=True, fold=0.01,
+        seeded=True, iterative=True, falls=True, uses_values=True, fold=0.01, variance=True,
     ),
     "explicit_als, cholesky": Case(
         recipe=ExplicitALS(rank=4, epochs=8, solver="cholesky", tolerance=0.0),
-        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=1e-5,
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=1e-5, variance=True,
     ),
     "explicit_als, cg, flat": Case(
         recipe=ExplicitALS(
             rank=4, epochs=30, solver="cg", scale_by_count=False, regularization=2.0, tolerance=0.0
         ),
-        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.005,
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.005, variance=True,
+    ),
+    "bpr": Case(
+        recipe=BPR(rank=4, epochs=30, learning_rate=0.1, regularization=0.05),
+        seeded=True, iterative=True, fold=0.5, follows_codes=DRAWS,
+    ),
+    "bpr, popularity, no bias": Case(
+        recipe=BPR(rank=20, epochs=30, learning_rate=0.2, regularization=0.05, sampling="popularity", item_bias=False),
+        seeded=True, iterative=True, fold=0.5, follows_codes=DRAWS,
+    ),
+    "warp": Case(
+        recipe=WARP(rank=4, epochs=10, max_norm=2.0, regularization=0.01), seeded=True, iterative=True, fold=0.5, follows_codes=DRAWS,
+    ),
+    "logistic_mf": Case(
+        recipe=LogisticMF(rank=4, alpha=1.0, epochs=60, regularization=2.0), seeded=True, iterative=True, fold=0.1,
+    ),
+    "logistic_mf of values": Case(
+        recipe=LogisticMF(rank=4, alpha=1.0, epochs=60, regularization=2.0, use_values=True, bias_regularization=0.1),
+        seeded=True, iterative=True, uses_values=True, fold=0.1,
     ),
     "biased_mf, sgd": Case(
         recipe=BiasedMF(rank=4, epochs=60, regularization=0.1),
@@ -91,6 +131,53 @@ CASES = {
     "biased_mf, gd": Case(
         recipe=BiasedMF(rank=4, epochs=100, optimizer="gd", regularization=0.1),
         needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.02,
+    ),
+    "svdpp": Case(
+        recipe=SVDpp(rank=4, epochs=60, regularization=0.1),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, follows_codes=GRID,
+    ),
+    "bayesian_mf": Case(
+        recipe=BayesianMF(rank=3, burn_in=10, samples=15, thinning=1),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, variance=True, follows_codes=NORMALS,
+    ),
+    "bayesian_mf, implicit": Case(
+        recipe=BayesianMF(rank=3, implicit=True, burn_in=10, samples=10, thinning=2),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, variance=True, follows_codes=NORMALS,
+    ),
+    "factorization_machine": Case(
+        recipe=FactorizationMachine(rank=3, burn_in=10, samples=15, thinning=1),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, variance=True, follows_codes=NORMALS,
+    ),
+    "factorization_machine, als, implicit": Case(
+        recipe=FactorizationMachine(rank=3, solver="als", implicit=True, epochs=30, regularization=0.2),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.05, follows_codes=COORDINATES,
+    ),
+    "factorization_machine, sgd": Case(
+        recipe=FactorizationMachine(rank=3, solver="sgd", epochs=40, regularization=0.1),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, fold=0.3, follows_codes=SHUFFLE,
+    ),
+    "nmf": Case(
+        recipe=NMF(rank=4, regularization=0.5, epochs=40), seeded=True, iterative=True, falls=True, fold=0.1,
+    ),
+    "nmf, kl, multiplicative, of values": Case(
+        recipe=NMF(rank=4, loss="kl", solver="multiplicative", use_values=True, epochs=100, regularization=1.0),
+        seeded=True, iterative=True, falls=True, uses_values=True, fold=0.2,
+    ),
+    "nmf, masked": Case(
+        recipe=NMF(rank=3, missing="masked", regularization=0.02, epochs=100, tolerance=0.0),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=0.1, follows_shift=SCALE,
+    ),
+    "probabilistic_mf": Case(
+        recipe=ProbabilisticMF(rank=4, regularization=2.0, epochs=12, tolerance=0.0),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=1e-5, variance=True,
+    ),
+    "probabilistic_mf, adaptive": Case(
+        recipe=ProbabilisticMF(rank=4, priors="adaptive", regularization=2.0, epochs=12, tolerance=0.0),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=1e-5,
+    ),
+    "probabilistic_mf, constrained": Case(
+        recipe=ProbabilisticMF(rank=4, priors="adaptive", constrained=True, regularization=2.0, epochs=12, tolerance=0.0),
+        needs_values=True, uses_values=True, seeded=True, iterative=True, falls=True, fold=1e-5,
     ),
     "mult_dae": Case(recipe=MultDAE(layers=1, **ROWS), **AUTOENCODERS),
     "mult_dae, no layers between, low rank": Case(recipe=MultDAE(layers=0, embedding_rank=2, **ROWS), **AUTOENCODERS),

@@ -65,3 +65,16 @@ def test_ids_become_numbers_only_where_all_print_so():
     assert kind("1", "20") == pa.int64()
     assert kind("1", "020") == kind("1", "x") == kind("+1", "2") == pa.large_string()
     assert kind(1, 2) == pa.int64()
+
+
+def test_numbers_are_codes_where_that_is_said():
+    table = pa.table(
+        {"age": pa.array([25, None, 18]), "job": pa.array(["7", "07", ""]), "f": pa.array([1.0, 2.5, np.nan])}
+    )
+    values, names, told = attribute_columns(table, ["age", "job", "f"], "|", "here", ["age", "job", "f"])
+    nan = np.nan
+    assert names == ("age=18", "age=25", "job=07", "job=7", "f=1", "f=2.5")
+    np.testing.assert_array_equal(
+        values, [[0, 1, 0, 1, 1, 0], [nan, nan, 1, 0, 0, 1], [1, 0, nan, nan, nan, nan]]
+    )
+    assert told[0] == "attribute 'age': 2 levels"

@@ -20,8 +20,8 @@ from matweave.evaluation.paired import sign_flip
 from matweave.evaluation.sampled_protocol import draw_candidates
 
 KEYS = [
-    "method", "settings", "metrics", "p_values", "skipped", "seconds", "peak_mb", "protocol", "counts", "split",
-    "versions", "error",
+    "method", "settings", "metrics", "p_values", "skipped", "seconds", "peak_mb", "protocol", "counts",
+    "intervals", "split", "versions", "over_budget", "error",
 ]  # fmt: skip
 
 
@@ -217,6 +217,28 @@ def test_a_split_by_user_is_judged_by_its_known_part():
     assert all(r.error is None and r.mean("recall@5") > 0 for r in found.results)
 
 
+def test_a_budget_ends_epochs_and_is_told_where_it_cannot_end(split):
+    recipes = {"als": mw.ImplicitALS(rank=2, epochs=5), "ease": mw.EASE(), "one": mw.ImplicitALS(rank=2, epochs=1)}
+    found = compare(recipes, split, metrics=["ndcg@5"], budget=0.0)
+    als, ease, one = (by_name(found)[name] for name in recipes)
+    assert als.over == "ended by the budget of 0 s, after epoch 1 of 5"
+    assert als.model.history.epoch == 1
+    assert "no epoch to end after" in ease.over
+    assert "no epoch to end after" in one.over
+    assert all(r.mean("ndcg@5") > 0 for r in found.results)
+    made = found.as_json()
+    assert made["budget"] == 0.0
+    assert {r["over_budget"] for r in made["results"]} == {als.over, ease.over, one.over}
+    text = str(found)
+    assert "each fit was given 0 s" in text
+    assert f"als {als.over}" in text
+    assert "interrupted" not in text
+    kept = compare({"ease": mw.EASE()}, split, metrics=["ndcg@5"], budget=60.0, left_out={"bpr": "no reason"})
+    assert kept.results[0].over == ""
+    assert kept.as_json()["left_out"] == {"bpr": "no reason"}
+    assert "bpr was left out: no reason" in str(kept)
+
+
 def test_no_methods_and_unknown_metrics_are_refused_before_any_fit(split):
     with pytest.raises(ConfigError, match="no methods"):
         compare({}, split)
@@ -227,7 +249,7 @@ def test_no_methods_and_unknown_metrics_are_refused_before_any_fit(split):
 def test_json_has_stable_keys_and_no_nan(found):
     text = json.dumps(found.as_json(), allow_nan=False)
     made = json.loads(text)
-    assert list(made) == ["results", "metrics", "protocol", "seed"]
+    assert list(made) == ["results", "metrics", "protocol", "seed", "budget", "left_out"]
     for result in made["results"]:
         assert list(result) == KEYS
         for interval in result["metrics"].values():

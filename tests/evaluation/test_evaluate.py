@@ -11,7 +11,7 @@ from by_hand import evaluation as by_hand
 import matweave as mw
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
-from matweave.evaluation.evaluate import BASIC, SAMPLED, asked_for
+from matweave.evaluation.evaluate import BASIC, RATINGS, SAMPLED, asked_for
 from matweave.evaluation.sampled_protocol import draw_candidates
 from matweave.factor.forms import FactorModel
 
@@ -48,9 +48,11 @@ def test_means_are_those_by_hand():
 
 def test_the_defaults_are_lists_and_ratings_where_the_model_predicts_them(split, model):
     found = mw.evaluate(model, split.test)
-    assert list(found.metrics) == [*(f"{name}@10" for name in BASIC), "rmse", "mae"]
+    assert list(found.metrics) == [*(f"{name}@10" for name in BASIC), *RATINGS]
     assert found.protocol == "full ranking; ratings, clipped to the training range"
     assert not found.skipped
+    biased = mw.evaluate(mw.BiasedMF(rank=2, epochs=2).fit(split.train), split.test)  # has no variance
+    assert list(biased.metrics) == [*(f"{name}@10" for name in BASIC), "rmse", "mae"]
     ranked = mw.evaluate(mw.Popularity().fit(split.train), split.test, k=3)
     assert list(ranked.metrics) == [f"{name}@3" for name in BASIC]
     assert ranked.protocol == "full ranking"

@@ -20,6 +20,7 @@ def test_parts_are_joined_and_labels_told_once():
         ratios={"rmse": (np.array([4.0]), np.array([2.0]))},
         skipped={"mae": "why"},
         counts={"ratings judged": 2},
+        inside=np.array([0.5, 0.9]),
     )
     both = joined([rated, ranked, ranked])
     assert both.protocol == "ratings; full ranking"
@@ -28,3 +29,5 @@ def test_parts_are_joined_and_labels_told_once():
     assert both.counts == {"users judged": 1, "ratings judged": 2}
     assert both.exposure is ranked.exposure
     assert joined([rated]).exposure is None
+    assert both.inside is rated.inside
+    assert joined([ranked]).inside is None

@@ -1,4 +1,5 @@
-"""RMSE and MAE by hand: clipped, with the fallback to what is left of the model; and reasons where there are none."""
+"""RMSE and MAE by hand: clipped, with the fallback to what is left of the model; and reasons where there are none.
+Intervals against what `predict` gives."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from by_hand import evaluation as by_hand
 
 import matweave as mw
 from matweave.data.interactions import Interactions
-from matweave.evaluation.rating_protocol import predicted_ratings, rating_errors
+from matweave.evaluation.rating_protocol import OF_INTERVALS, predicted_ratings, rating_errors
 from matweave.metrics.table import parse_all
+from matweave.metrics.uncertainty import LEVELS, crps
 
 TRAIN = Interactions.from_codes([0, 1], [0, 1], [1.0, 5.0], user_ids=["a", "b"], item_ids=["x", "y"])
 TEST = Interactions.from_codes(
@@ -97,3 +99,63 @@ def test_a_model_that_ranks_has_a_reason_instead():
 def test_a_log_without_values_has_a_reason_instead():
     clicks = Interactions.from_codes([0], [0], user_ids=["a"], item_ids=["x"])
     assert rating_errors(model(), clicks, ASKED).skipped["rmse"] == "the test log has no values"
+
+
+@pytest.fixture(scope="module")
+def sure():
+    log = mw.simulate_log(users=200, items=50, interactions=3000, seed=0).log
+    split = mw.split_randomly(log, test=0.2, valid=0, seed=0)
+    return mw.ExplicitALS(rank=3, epochs=8).fit(split.train), split
+
+
+def test_intervals_are_those_that_predict_gives(sure):
+    fitted, split = sure
+    test = split.test
+    judged = rating_errors(fitted, test, parse_all(OF_INTERVALS))
+    _, there = fitted.users.encode(test.users.ids)
+    _, known = fitted.items.encode(test.items.ids)
+    full = there[test.user_codes] & known[test.item_codes]
+    pairs = test.users.decode(test.user_codes[full]), test.items.decode(test.item_codes[full])
+    found = fitted.predict(*pairs, interval=0.9)
+    lower, upper = np.array(found["lower"]), np.array(found["upper"])
+    values = test.values[full]
+    rows = full.sum()
+    assert judged.counts["intervals judged"] == rows
+    held, mass = judged.ratios["interval_coverage"]
+    assert held.sum() == ((lower <= values) & (values <= upper)).sum()
+    assert mass.sum() == rows
+    assert judged.ratios["interval_width"][0].sum() == pytest.approx((upper - lower).sum(), rel=1e-5)
+    noise = fitted.spread(fitted.seen, np.arange(len(fitted.users))).noise
+    wide = np.sqrt(np.array(found["deviation"]) ** 2 + noise)
+    wanted = crps(np.array(found["score"]), wide, values)
+    assert judged.ratios["crps"][0].sum() / rows == pytest.approx(wanted, rel=1e-4)
+    assert judged.inside is not None
+    assert judged.inside[LEVELS.index(0.9)] == pytest.approx(held.sum() / rows)
+    assert (np.diff(judged.inside) >= 0).all()
+
+
+def test_a_number_that_is_not_asked_for_is_not_made(sure):
+    fitted, split = sure
+    judged = rating_errors(fitted, split.test, parse_all(["mae"]))
+    assert list(judged.ratios) == ["mae"]
+    assert judged.inside is None
+    assert "intervals judged" not in judged.counts
+
+
+def test_strangers_with_a_history_have_intervals_too():
+    log = mw.simulate_log(users=200, items=50, interactions=3000, seed=0).log
+    split = mw.split_by_user(log, 0.3, 0, seed=0)
+    fitted = mw.ExplicitALS(rank=2, epochs=5).fit(split.train)
+    asked = parse_all(["interval_coverage"])
+    folded = rating_errors(fitted, split.test, asked, known=split.test_known)
+    held, rows = folded.ratios["interval_coverage"]
+    assert 0.8 < held.sum() / rows.sum() < 1
+    strange = rating_errors(fitted, split.test, asked)
+    assert strange.counts["intervals judged"] == 0
+    assert strange.ratios["interval_coverage"][1].sum() == 0
+
+
+def test_a_model_without_a_variance_has_a_reason_instead():
+    judged = rating_errors(model(), TEST, parse_all(["rmse", "crps"]))
+    assert list(judged.ratios) == ["rmse"]
+    assert judged.skipped == {"crps": "Scored has no variance"}

@@ -12,11 +12,12 @@ from house.rooms import ROOT, SRC, tree
 
 import matweave
 from matweave.app.catalogue import METHODS, RATING_METHODS
+from matweave.app.relations_verbs import RELATION_METHODS
 
 
 def snake(name: str) -> str:
-    """ItemKNN -> item_knn."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    """ItemKNN -> item_knn, SVDpp -> svdpp: the plus signs of its name are no word of their own."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!pp$)[a-z])", "_", name).lower()
 
 
 ROOMS = ("factor", "neural")
@@ -40,14 +41,16 @@ def recipes() -> dict[str, Path]:
 
 
 def test_the_table_holds_every_recipe_and_nothing_else() -> None:
-    assert {recipe.__name__ for recipe in METHODS.values()} == set(recipes()) - set(OTHERS)
+    tables = [*METHODS.values(), *RELATION_METHODS.values()]
+    assert {recipe.__name__ for recipe in tables} == set(recipes()) - set(OTHERS)
     assert set(OTHERS) <= set(recipes()), "an exception without its recipe"
 
 
 def test_a_method_is_named_after_its_class_and_stands_in_a_file_of_that_name() -> None:
-    assert {name: snake(recipe.__name__) for name, recipe in METHODS.items()} == {
-        name: name for name in METHODS
-    }
+    for table in (METHODS, RELATION_METHODS):
+        assert {name: snake(recipe.__name__) for name, recipe in table.items()} == {
+            name: name for name in table
+        }
     assert {name: path.stem for name, path in recipes().items()} == {name: snake(name) for name in recipes()}
 
 
@@ -60,7 +63,7 @@ def test_rating_methods_are_those_that_say_so() -> None:
 
 
 def test_what_can_be_tuned_has_a_space_of_its_own_settings() -> None:
-    for name, kind in METHODS.items():
+    for name, kind in [*METHODS.items(), *RELATION_METHODS.items()]:
         fields = {f.name for f in dataclasses.fields(kind)}
         assert set(kind.space) <= fields, name
 

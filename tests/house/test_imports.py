@@ -32,6 +32,9 @@ print([name for name in {HEAVY} if name in sys.modules])
     assert loaded == "[]"
 
 
+ON_TORCH = "rows_torch.py"
+"""The one file of linalg on torch, imported where device="cuda" asks for it."""
+
 ON_EXTRAS = {"deep": "torch", "train": "torch", "nets": "torch", "neural": "torch", "sklearn": "sklearn"}
 """Rooms that need an extra, and its module; what opens their doors (app/net_*) needs it too, but for the commands."""
 FREE = {"history.py", "net_cli.py", "net_options.py", "net_data.py"}
@@ -40,6 +43,8 @@ FREE = {"history.py", "net_cli.py", "net_options.py", "net_data.py"}
 
 def on_an_extra(path: Path) -> bool:
     room = path.relative_to(SRC).parts[0].removesuffix(".py")
+    if path.name == ON_TORCH:
+        return True
     return path.name not in FREE and (room in ON_EXTRAS or (path.name.startswith("net_") and room == "app"))
 
 

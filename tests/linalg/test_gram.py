@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matweave.errors import TooBig
-from matweave.linalg.gram import columns_of, gram_upper, pieces
+from matweave.linalg.gram import Gram, columns_of, gram_upper, pieces
 from matweave.threads import set_threads
 
 
@@ -51,3 +51,30 @@ def test_a_matrix_too_big_is_refused_before_it_is_built():
 def test_pieces_cover_once(count, size):
     covered = [i for low, high in pieces(count, size) for i in range(low, high)]
     assert covered == list(range(count))
+
+
+@given(
+    st.integers(0, 1000), st.booleans(), st.integers(1, 60), st.integers(0, 40), st.sampled_from([0, 10_000])
+)
+def test_the_whole_gram_dense_or_sparse_equals_the_dense_product(seed, binary, columns, rows, small):
+    indptr, indices, values, dense = table(seed, rows=rows, columns=columns, density=0.1, binary=binary)
+    got = Gram.of(indptr, indices, values, columns, small=small)
+    wanted = dense.T @ dense
+    full = (
+        got.full
+        if len(got.full)
+        else sp.csr_array((got.values, got.columns, got.starts), shape=wanted.shape).toarray()
+    )
+    assert len(got) == columns
+    np.testing.assert_allclose(full, wanted, atol=1e-5)
+    np.testing.assert_allclose(got.diagonal, np.diag(wanted), atol=1e-5)
+    if small == 0 and not len(got.full):
+        assert 4 * len(got.values) < columns**2
+        assert all(np.all(np.diff(got.columns[a:b]) > 0) for a, b in zip(got.starts, got.starts[1:]))
+
+
+def test_too_many_pairs_are_refused_before_they_are_summed(monkeypatch):
+    monkeypatch.setattr("matweave.linalg.gram.LARGEST", 4)
+    indptr, indices, values, _ = table(1, rows=30, columns=17)
+    with pytest.raises(TooBig, match=r"pairs of 17 items"):
+        Gram.of(indptr, indices, values, 17, small=0)

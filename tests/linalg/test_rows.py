@@ -125,3 +125,68 @@ def test_solvers_agree_with_each_other_and_with_dense_solutions():
             value = solver.step(systems_of(p), other, own, ridge=p.ridge, shared=p.gram)
         np.testing.assert_allclose(own.array @ other.array.T, vectors @ p.other.T, atol=5e-4)
         assert value == pytest.approx(least, rel=1e-5)
+
+
+SURE = [(ConjugateGradient(steps=60), 1), (Cholesky(), 1), (BlockDescent(size=16), 80)]
+
+
+@pytest.mark.parametrize(("solver", "times"), SURE, ids=lambda s: type(s).__name__)
+def test_a_pull_with_its_shared_part_is_what_dense_columns_are(solver, times):
+    p, rng = random_problem(5), np.random.default_rng(5)
+    columns, wanted, weight = rng.normal(size=(6, 20)), rng.normal(size=(40, 6)), 0.7
+    parts, b = np.split(p.indices, p.indptr[1:-1]), np.split(p.targets, p.indptr[1:-1])
+    a = np.split(p.weights, p.indptr[1:-1])
+    dense = RowSystems(
+        p.indptr + 6 * np.arange(41),
+        np.concatenate([np.r_[part, 30:36] for part in parts]),
+        36,
+        weights=np.concatenate([np.r_[part, np.full(6, weight)] for part in a]),
+        targets=np.concatenate([np.r_[part, weight * row] for part, row in zip(b, wanted, strict=True)]),
+    )
+    own, other = Vectors(40, 20), Vectors.of(np.vstack([p.other, columns]))
+    least = Cholesky().step(dense, other, own, ridge=p.ridge, shared=p.gram)
+    pull, value = weight * wanted @ columns, np.inf
+    mine, others = Vectors.of(p.start), Vectors.of(p.other)
+    for _ in range(times):
+        value = solver.step(
+            systems_of(p),
+            others,
+            mine,
+            ridge=p.ridge,
+            shared=p.gram + weight * columns.T @ columns,
+            pull=Vectors.of(pull),
+        )
+    np.testing.assert_allclose(mine.array @ others.array.T, own.array @ p.other.T, atol=5e-4)
+    assert value == pytest.approx(least, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", [s for s, _ in SURE[:2]], ids=lambda s: type(s).__name__)
+def test_a_pull_beside_biases(solver):
+    p, rng = random_problem(6, unit_weights=True), np.random.default_rng(6)
+    columns, pull = rng.normal(size=(6, 20)), rng.normal(size=(40, 20))
+    shared = 0.7 * columns.T @ columns
+    other, own = Vectors.of(p.other, p.other_bias), Vectors(40, 20, biased=True)
+    systems = RowSystems(p.indptr, p.indices, 30, weights=1.0, targets=p.targets)
+    value = solver.step(
+        systems,
+        other,
+        own,
+        ridge=p.ridge,
+        shared=shared,
+        bias_ridge=p.bias_ridge,
+        pull=Vectors.of(pull),
+    )
+    least, scores = 0.0, np.empty((40, 30))
+    for u in range(40):
+        cut = slice(p.indptr[u], p.indptr[u + 1])
+        design = np.column_stack([p.other[p.indices[cut]], np.ones(cut.stop - cut.start)])
+        b = p.targets[cut] - p.other_bias[p.indices[cut]]
+        matrix = design.T @ design + np.diag([*[p.ridge[u]] * 20, p.bias_ridge[u]])
+        matrix[:20, :20] += shared
+        right = design.T @ b + np.append(pull[u], 0)
+        x = np.linalg.solve(matrix, right)
+        least += float(b @ b - x @ right)
+        scores[u] = p.other @ x[:20] + x[20]
+    assert own.bias is not None
+    np.testing.assert_allclose(own.array @ other.array.T + own.bias[:-1, None], scores, atol=1e-3)
+    assert value == pytest.approx(least, rel=1e-4)

@@ -27,6 +27,7 @@ def everything() -> Evidence:
         vectors=rng.normal(size=(case.n_items, 4)),
         auc=rng.random(30),
         predicted=rng.normal(size=50),
+        deviation=rng.random(50),
         target=rng.normal(size=50),
     )
 

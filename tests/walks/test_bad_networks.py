@@ -261,7 +261,7 @@ def test_images(source: str, said: tuple[str, ...], refused: Callable[..., str])
         ("predict edited good.csv", ("its checksum does not match",)),
         ("predict truncated good.csv", ("it is truncated",)),
         ("evaluate edited good.csv", ("its checksum does not match",)),
-        ("predict recommender good.csv", ("not a network", "`recommend`")),
+        ("predict recommender good.csv", ("no column is named like the users", "--user NAME")),
         ("recommend net --user 1", ("holds a network, not a recommender", "matweave predict")),
         ("similar net --item 1", ("holds a network, not a recommender",)),
         ("predict net nowhere.csv", ("nowhere.csv",)),

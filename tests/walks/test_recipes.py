@@ -53,11 +53,20 @@ def blend_is_the_best(out: str) -> None:
     found("saved and loaded: Blend of ImplicitALS, NeuMF, SASRec")(out)
 
 
+def clans_and_orders_are_found(out: str) -> None:
+    found(r"^  hits@10 +(\d\.\d+)", 0.9)(out)
+    found(r"^  auc_roc +(\d\.\d+)", 0.85)(out)
+    found(r"^asymmetry of what was bought then: (\d\.\d+)", 0.9)(out)
+    assert len(re.findall(r"^community \d: \['p", out, re.MULTILINE)) == 4
+    assert len(re.findall("and its like lead to", out)) == 3
+
+
 SAYS = {
     "compare_methods": found("implicit_als"),
     "log_to_recommendations": found("saved and loaded: ImplicitALS"),
     "ratings_by_three_solvers": found("alternating least squares"),
     "neural_from_factors": blend_is_the_best,
+    "relations": clans_and_orders_are_found,
     "xor": xor_is_solved,
     "linear_regression": lines_agree,
     "digits": found(r"accuracy +(0\.\d+|1\.0+)", 0.8),

@@ -37,6 +37,10 @@ class Methods(Mapping[str, type]):
         """The recipe's class by name; imports nothing."""
         return self._rows[name].partition(".")[2]
 
+    def room(self, name: str) -> str:
+        """factor or neural; imports nothing."""
+        return self._rows[name].partition(".")[0]
+
     def of(self, recipe: type) -> str:
         """The name of a recipe; imports nothing. Raises KeyError for a class that is none."""
         room, _, name = recipe.__module__.removeprefix("matweave.").partition(".")
@@ -50,10 +54,20 @@ METHODS = Methods(
         "popularity": "factor.Popularity",
         "item_knn": "factor.ItemKNN",
         "ease": "factor.EASE",
+        "slim": "factor.SLIM",
+        "rp3beta": "factor.RP3beta",
         "pure_svd": "factor.PureSVD",
         "implicit_als": "factor.ImplicitALS",
+        "bpr": "factor.BPR",
+        "warp": "factor.WARP",
+        "logistic_mf": "factor.LogisticMF",
         "explicit_als": "factor.ExplicitALS",
         "biased_mf": "factor.BiasedMF",
+        "bayesian_mf": "factor.BayesianMF",
+        "factorization_machine": "factor.FactorizationMachine",
+        "svdpp": "factor.SVDpp",
+        "probabilistic_mf": "factor.ProbabilisticMF",
+        "nmf": "factor.NMF",
         "auto_rec": "neural.AutoRec",
         "mult_dae": "neural.MultDAE",
         "mult_vae": "neural.MultVAE",
@@ -71,8 +85,22 @@ METHODS = Methods(
     }
 )
 
-RATING_METHODS = frozenset({"auto_rec", "explicit_als", "biased_mf", "dot_product"})
+RATING_METHODS = frozenset(
+    {
+        "auto_rec",
+        "explicit_als",
+        "biased_mf",
+        "dot_product",
+        "svdpp",
+        "bayesian_mf",
+        "factorization_machine",
+        "probabilistic_mf",
+    }
+)
 """Methods that predict values, and so need them; judged by RMSE as well as by ranking."""
+
+TIMED_METHODS = frozenset({"gru4_rec", "caser", "sas_rec", "bert4_rec"})
+"""Methods that read histories in order, and so need times."""
 
 
 def method(name: str) -> type:

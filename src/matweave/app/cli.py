@@ -10,14 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
+from matweave.app import feature_files as f
 from matweave.app import net_cli
 from matweave.app import net_options as n
 from matweave.app import options as o
+from matweave.app.answers_cli import predict, recommend, similar
 from matweave.app.blend_cli import blend
 from matweave.app.cli_data import data_app
 from matweave.app.content_cli import content_app
+from matweave.app.growth_cli import forget, grow
 from matweave.app.progress import console, say
-from matweave.errors import ConfigError, MatweaveError
+from matweave.app.relations_cli import relations_app
+from matweave.errors import MatweaveError
 from matweave.threads import set_threads
 
 app = typer.Typer(
@@ -77,6 +81,13 @@ def fit(
         str | None, typer.Option(help="Metric of early stopping; default ndcg@10 or rmse.")
     ] = None,
     init: o.Init = None,
+    user_features: f.Users = None,
+    item_features: f.Items = None,
+    attributes: f.Attributes = None,
+    levels: f.Levels = None,
+    user_columns: f.UserColumns = None,
+    item_columns: f.ItemColumns = None,
+    encoding: f.Encoding = "utf-8",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a killed run was, to the same result.")
     ] = False,
@@ -92,8 +103,13 @@ def fit(
     set_threads(threads)
     recipe = recipe_of(method, settings or [], seed)  # before the log is read: settings fail at once
     start = verbs.initial(recipe, init)
+    sides = f.read(
+        (user_features, user_columns), (item_features, item_columns), attributes, levels, encoding, quiet
+    )
+    sides = f.for_recipe(recipe, sides)
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
-    done = verbs.fit(recipe, data, out, valid=valid, metric=metric, init=start, resume=resume, quiet=quiet)
+    how: dict[str, Any] = dict(valid=valid, metric=metric, init=start, features=sides)
+    done = verbs.fit(recipe, data, out, **how, resume=resume, quiet=quiet)
     print_fit(done)
     if done.unfinished:
         say(
@@ -107,9 +123,8 @@ def compare(
     log: Annotated[
         Path | None, typer.Argument(help="The interaction log, split here.", metavar="[LOG]")
     ] = None,
-    methods: Annotated[
-        str, typer.Option(help="Comma-separated methods.")
-    ] = "popularity,item_knn,ease,implicit_als",
+    methods: o.Methods = "popularity,item_knn,ease,implicit_als",
+    budget: o.Budget = None,
     train: Annotated[Path | None, typer.Option(help="Training log, where the split is given.")] = None,
     test: Annotated[Path | None, typer.Option(help="Test log, where the split is given.")] = None,
     valid: Annotated[Path | None, typer.Option(help="Validation log, where the split is given.")] = None,
@@ -127,6 +142,13 @@ def compare(
     metrics: o.Metrics = None,
     threshold: o.Threshold = None,
     settings: o.Settings = None,
+    user_features: f.Users = None,
+    item_features: f.Items = None,
+    attributes: f.Attributes = None,
+    levels: f.Levels = None,
+    user_columns: f.UserColumns = None,
+    item_columns: f.ItemColumns = None,
+    encoding: f.Encoding = "utf-8",
     user: o.User = None,
     item: o.Item = None,
     value: o.Value = None,
@@ -141,29 +163,39 @@ def compare(
 ) -> None:
     """Fit several methods on one split and judge them side by side, with intervals and paired tests.
 
-    Ctrl-C cuts the fit under way short and goes on with the next method; twice, it shows what was judged so far.
+    Ctrl-C cuts the fit under way short and goes on with the next method; twice, it shows what was judged so far. A fit that
+    passes --budget is ended after that epoch, and judged as it is.
     """
     from matweave.app import judging
     from matweave.app.catalogue import recipes_of
+    from matweave.app.groups import asked
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
     o.refuse_undrawn(report)
-    recipes = recipes_of(o.comma(methods), settings or [], seed)
+    wanted = asked(o.comma(methods))
+    recipes = recipes_of(list(wanted.names), settings or [], seed)
+    sides = f.read(
+        (user_features, user_columns), (item_features, item_columns), attributes, levels, encoding, quiet
+    )
     columns = dict(
         user=user, item=item, value=value, time=time, duplicates=duplicates, on_bad_rows=on_bad_rows
     )
     parts = judging.parts(
         log, train, test, valid, split, test_share, seed, columns, say=None if quiet else say
     )
+    recipes, left_out = wanted.allowed(recipes, parts.train)
     found = judging.compare(
         recipes,
         parts,
+        budget=wanted.seconds(budget),
+        left_out=left_out,
         k=k,
         metrics=o.comma(metrics),
         negatives=negatives,
         threshold=threshold,
         seed=seed,
+        features=sides,
         quiet=quiet,
     )
     judging.deliver(found, parts, json_to=json_to, report=report, write_json=_write_json)
@@ -241,67 +273,6 @@ def evaluate(
 
 
 @app.command()
-def recommend(
-    folder: o.Model,
-    user: Annotated[list[str] | None, typer.Option("--user", help="A user id; may be repeated.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every user of the training log.")] = False,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            help='A stranger\'s items, first to last: i1,i2 or i1=5,i2=3 with values; "a,b" where an id has a comma.'
-        ),
-    ] = None,
-    k: o.K = 10,
-    exclude: Annotated[str | None, typer.Option(help="Item ids never to give, comma-separated.")] = None,
-    seen: Annotated[bool, typer.Option("--seen", help="Allow items of the user's own history.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write recs.parquet or recs.csv.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    threads: o.Threads = None,
-) -> None:
-    """Recommend items to known users, to all of them, or to a stranger by history.
-
-    A method that reads histories in order (sas_rec, gru4_rec, ...) takes --history in the order given, the last item last.
-    """
-    from matweave.app import verbs
-    from matweave.app.tables import print_table
-
-    set_threads(threads)
-    if sum((bool(user), every, history is not None)) != 1:
-        raise ConfigError(
-            "say for whom: exactly one of --user, --all and --history",
-            where="matweave recommend",
-            mend="for example --user 42, or --history 10,20",
-        )
-    o.refuse_unwritable(out)
-    table = verbs.recommend(
-        folder,
-        users=user,
-        history=None if history is None else o.comma(history),
-        k=k,
-        exclude=o.comma(exclude),
-        seen=seen,
-    )
-    if out is not None:
-        verbs.write_table(table, out)
-        say(f"{table.num_rows:,} rows: {out}")
-    print_table(table, as_json=as_json, to_file=out is not None)
-
-
-@app.command()
-def similar(
-    folder: o.Model,
-    item: Annotated[str, typer.Option("--item", help="The item id.")],
-    k: o.K = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """The items most like one."""
-    from matweave.app import verbs
-    from matweave.app.tables import print_table
-
-    print_table(verbs.similar(folder, item, k), as_json=as_json)
-
-
-@app.command()
 def tune(
     method: Annotated[str, typer.Argument(help="The method to tune.")],
     log: Annotated[Path, typer.Argument(help="The interaction log.", metavar="LOG")],
@@ -310,6 +281,13 @@ def tune(
     metric: Annotated[str | None, typer.Option(help="Default ndcg@10, or rmse for rating methods.")] = None,
     valid: Annotated[float, typer.Option(min=0.01, max=0.5, help="Share of rows to validate on.")] = 0.1,
     settings: o.Settings = None,
+    user_features: f.Users = None,
+    item_features: f.Items = None,
+    attributes: f.Attributes = None,
+    levels: f.Levels = None,
+    user_columns: f.UserColumns = None,
+    item_columns: f.ItemColumns = None,
+    encoding: f.Encoding = "utf-8",
     user: o.User = None,
     item: o.Item = None,
     value: o.Value = None,
@@ -327,6 +305,9 @@ def tune(
     set_threads(threads)
     searcher()  # before the log is read
     o.refuse_unwritable(json_to)
+    sides = f.read(
+        (user_features, user_columns), (item_features, item_columns), attributes, levels, encoding, quiet
+    )
     data = _read(log, user, item, value, time, duplicates, on_bad_rows, quiet)
     found = search(
         method,
@@ -337,6 +318,7 @@ def tune(
         metric=metric,
         valid=valid,
         seed=seed,
+        features=sides,
         quiet=quiet,
     )
     if json_to:
@@ -346,15 +328,26 @@ def tune(
         columns |= dict(seed=None if seed == 0 else str(seed))
         columns |= dict(duplicates=None if duplicates == "last" else duplicates)
         columns |= dict(on_bad_rows=None if on_bad_rows == "error" else on_bad_rows)
+        columns |= dict(
+            attributes=attributes, levels=levels, user_columns=user_columns, item_columns=item_columns
+        )
+        columns |= {
+            n: str(p) for n, p in dict(user_features=user_features, item_features=item_features).items() if p
+        }
+        columns |= dict(encoding=None if encoding == "utf-8" else encoding)
         print(f"{found['metric']} {found['value']:.4f} on validation, best of {found['trials']} trials")
         print(fit_line(found, log, **columns))
 
 
 app.add_typer(data_app, name="data")
 app.add_typer(content_app, name="content")
+app.add_typer(relations_app, name="relations")
 app.command()(blend)
+app.command()(grow)
+app.command()(forget)
 app.command()(net_cli.train)
-app.command()(net_cli.predict)
+for asked in (recommend, similar, predict):
+    app.command()(asked)
 
 
 def _read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -26,7 +25,7 @@ from matweave.data.split_cold import split_cold_items
 from matweave.errors import ConfigError, DataError, listed, nearest
 from matweave.evaluation.among import among
 from matweave.evaluation.evaluate import Evaluation, evaluate
-from matweave.factor.checkpoint import fingerprint
+from matweave.factor.checkpoint import digest, fingerprint
 from matweave.factor.content_baselines import attribute_popularity, nearest_text
 from matweave.factor.recommender import Recommender
 from matweave.storage import load_recommender as load
@@ -153,19 +152,6 @@ def fit(
     return fit_to(
         out, recipe, log, name=name, mark=mark, resume=resume, quiet=quiet, content=content, init=model
     )
-
-
-def digest(content: ItemContent) -> str:
-    """A fingerprint of ids, texts, attributes and images.
-
-    >>> digest(ItemContent.of([1], texts=["a"])) == digest(ItemContent.of([1], texts=["b"]))
-    False
-    """
-    found = hashlib.sha256(f"{content.items.to_list()!r}{content.attribute_names!r}".encode())
-    found.update(b"" if content.texts is None else repr(content.texts.to_pylist()).encode())
-    for array in (content.attributes, content.pixels, content.picture):
-        found.update(b"none" if array is None else np.ascontiguousarray(array).data)
-    return found.hexdigest()
 
 
 def judge(

@@ -10,12 +10,14 @@ from shutil import get_terminal_size
 from typing import Any, final
 
 from matweave.app.catalogue import label_of
+from matweave.app.feature_files import of_training
 from matweave.app.options import read
 from matweave.app.progress import epochs, say
 from matweave.app.verbs import check_split
 from matweave.app.verbs import split as split_of
 from matweave.data.given import Candidates, read_negatives
 from matweave.data.interactions import Interactions
+from matweave.data.item_content import ItemContent
 from matweave.data.split import Split, split_given
 from matweave.errors import ConfigError, MatweaveError
 from matweave.evaluation import comparison
@@ -100,10 +102,18 @@ def compare(
     negatives: Path | None,
     seed: int,
     threshold: float | None = None,
+    features: Mapping[str, ItemContent] | None = None,
+    budget: float | None = None,
+    left_out: Mapping[str, str] | None = None,
     quiet: bool = False,
 ) -> comparison.Comparison:
-    """Fit and judge every recipe on the split, with progress on stderr."""
+    """Fit and judge every recipe on the split, with progress on stderr.
+
+    features: given to the recipes that take them; of items, those of training alone: all methods rank the same items.
+    """
     parse_all(metrics, k=k)  # before anything is fitted
+    for name, why in () if quiet else (left_out or {}).items():
+        say(f"{name} is left out: {why}")
     lists = candidates_of(negatives, split.train, split.test, say=None if quiet else say)
 
     def progress(name: str) -> Watch:
@@ -120,7 +130,10 @@ def compare(
             candidates=lists,
             threshold=threshold,
             seed=seed,
+            features=of_training(features or {}, split.train),
             progress=progress,
+            budget=budget,
+            left_out=left_out,
         )
 
 
@@ -207,8 +220,10 @@ def evaluation_json(found: evaluating.Evaluation, model: Recommender) -> dict[st
         "peak_mb": None,
         "protocol": found.protocol,
         "counts": dict(found.counts),
+        "intervals": comparison.intervals_json(found),
         "split": None,
         "versions": versions(),
+        "over_budget": None,
         "error": None,
     }
     return {"results": [result], "metrics": list(found.metrics), "protocol": found.protocol}

@@ -1,4 +1,4 @@
-"""The commands of networks: train, predict. `evaluate` is shared with recommenders and stands in cli.py."""
+"""The command of networks, train; `evaluate` and `predict` are shared with recommenders, and call what stands here."""
 
 from __future__ import annotations
 
@@ -215,46 +215,18 @@ def train(
         raise typer.Exit(130)
 
 
-def predict(
-    folder: o.Model,
-    path: Annotated[
-        Path, typer.Argument(help="The data, as for training; targets are not needed.", metavar="PATH")
-    ],
-    out: Annotated[Path | None, typer.Option(help="Write predictions.parquet or predictions.csv.")] = None,
-    every_class: Annotated[
-        bool, typer.Option("--probabilities", help="The probability of every class.")
-    ] = False,
-    part: n.Part = None,
-    target: n.Target = None,
-    id: n.Id = None,
-    time: n.Time = None,
-    text: n.Text = None,
-    layout: n.Layout = None,
-    channels: n.Channels = None,
-    size: n.Size = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    threads: o.Threads = None,
-    quiet: o.Quiet = False,
-) -> None:
-    """Predict with a trained network; columns are read as in training unless said otherwise."""
+def predictions(
+    folder: Path, path: Path, *, part: str | None, said: dict[str, Any], every_class: bool, quiet: bool
+) -> Any:
+    """`matweave predict` where the folder holds a network, as a table; `said`: of the reading, None for as in training."""
     from matweave.app import net_later, net_verbs
     from matweave.app.net_data import named
-    from matweave.app.tables import print_table
-    from matweave.app.verbs import refuse_ending, write_table
 
-    set_threads(threads)
-    o.refuse_unwritable(out)
-    refuse_ending(out)
     model, reading = net_verbs.load_with_reading(folder)
-    said = dict(target=target, id=id, time=time, text=text, layout=layout, channels=channels, size=size)
     tell = None if quiet else say
     data = net_later.read_later(model, reading, path, part=part, targets=False, say=tell, **said)
     with named(str(path)):
-        table = net_verbs.predict(model, data, every_class=every_class)
-    if out is not None:
-        write_table(table, out)
-        say(f"{table.num_rows:,} rows: {out}")
-    print_table(table, as_json=as_json, to_file=out is not None)
+        return net_verbs.predict(model, data, every_class=every_class)
 
 
 def evaluate_net(

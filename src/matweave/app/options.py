@@ -50,6 +50,13 @@ Known = Annotated[
         help="Log of what users had before the test, in place of the training rows: all rows up to it, for models of sequences."
     ),
 ]
+Methods = Annotated[
+    str, typer.Option(help="Comma-separated methods; or all, factor or neural: those that the log allows.")
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(min=0.001, metavar="MINUTES", help="For each fit; default 5 with all, factor or neural, else no end."),
+]
 Init = Annotated[
     Path | None,
     typer.Option(help="A fitted model whose factors are the start (networks only).", metavar="DIR"),
@@ -89,6 +96,28 @@ def comma(text: str | None) -> list[str]:
     return [word.strip() for word in words if word.strip()]
 
 
+def pairs(text: str, option: str) -> dict[str, str]:
+    """NAME=VALUE words by name. Raises ConfigError that lists words without = and names that stand twice.
+
+    >>> pairs("gender=F, genres=Comedy|Drama", "--attributes")
+    {'gender': 'F', 'genres': 'Comedy|Drama'}
+    """
+    found: dict[str, str] = {}
+    problems = []
+    for word in comma(text):
+        name, sign, value = word.partition("=")
+        if not sign or not name.strip():
+            problems.append(f"{word!r} is not NAME=VALUE")
+        elif name.strip() in found:
+            problems.append(f"{name.strip()!r} stands twice; several levels are joined by |")
+        found[name.strip()] = value.strip()
+    if problems or not found:
+        raise ConfigError(
+            "\n".join(problems) or "there is no NAME=VALUE", where=option, mend="for example gender=F,age=25"
+        )
+    return found
+
+
 def refuse_unwritable(*paths: Path | str | None) -> None:
     """Refuse results that could not be written, before the work that makes them; None and - are no files."""
     for path in paths:
@@ -102,34 +131,28 @@ def refuse_undrawn(report: Path | None) -> None:
         raise missing_extra("report", "matplotlib", "the HTML report")
 
 
-_RANKS = (
-    "k",
-    "metrics",
-    "threshold",
-    "negatives",
-    "known",
-    "user",
-    "item",
-    "value",
-    "duplicates",
-    "on_bad_rows",
-)
-_JUDGES = ("target", "id", "text", "layout", "part", "labels", "channels", "size", "report")
-"""Options of `evaluate` for recommenders alone, and for networks alone."""
+_READS = ("user", "item", "value", "duplicates", "on_bad_rows")
+_SHAPES = ("target", "id", "text", "layout", "part", "channels", "size")
+_OURS = {
+    "evaluate": ("k", "metrics", "threshold", "negatives", "known", *_READS),
+    "predict": ("interval", "user", "item"),
+}
+_THEIRS = {"evaluate": (*_SHAPES, "labels", "report"), "predict": (*_SHAPES, "time", "probabilities")}
+"""Options of a command for recommenders alone, and for networks alone."""
 
 
-def refuse_idle(context: Any, *, net: bool) -> None:
-    """Refuse options of `evaluate` that were given, and mean nothing for the model at hand.
+def refuse_idle(context: Any, *, net: bool, of: str = "evaluate") -> None:
+    """Refuse options of a command that were given, and mean nothing for the model at hand.
 
-    context: the command's own, which tells what was given from what is a default.
+    context: the command's own, which tells what was given from what is a default. of: the command.
     """
-    names = _RANKS if net else _JUDGES
+    names = _OURS[of] if net else _THEIRS[of]
     given = [f"--{n.replace('_', '-')}" for n in names if context.get_parameter_source(n).name != "DEFAULT"]
     if given:
         ours, other = ("a network", "recommenders") if net else ("a recommender", "networks")
         verb = "is" if len(given) == 1 else "are"
         raise ConfigError(
             f"{', '.join(given)} {verb} for {other}, but this is {ours}",
-            where="matweave evaluate",
+            where=f"matweave {of}",
             mend="leave it out" if len(given) == 1 else "leave them out",
         )

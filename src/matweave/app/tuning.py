@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from matweave.app.catalogue import RATING_METHODS, method, name_of, recipe_of
+from matweave.app.feature_files import for_recipe, of_training
 from matweave.app.progress import say
 from matweave.app.verbs import held_out
 from matweave.config import Space, Span, settings_of
 from matweave.data.interactions import Interactions
+from matweave.data.item_content import ItemContent
 from matweave.errors import ConfigError, MatweaveError, missing_extra
 
 LOWER_IS_BETTER = ("rmse", "mae")
@@ -29,6 +32,7 @@ def search(
     metric: str | None,
     valid: float,
     seed: int,
+    features: Mapping[str, ItemContent] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """The best settings of a method on a validation part of `log`, as a JSON-able object.
@@ -36,7 +40,8 @@ def search(
     Keys: method, metric, value (of the best), settings, trials, failed, history (one object a trial), and valid: the share
     that networks stop early on, as `fit --valid` does; None for the others, which are trained for all of their epochs.
     Trial 0 is the method's own defaults, so the answer is never worse than them. A failed trial is told and
-    skipped. Ctrl-C ends the search with the best so far.
+    skipped. Ctrl-C ends the search with the best so far. features: user_features and item_features for every trial, whose
+    weights are searched too (`side_space` of the recipe).
     """
     optuna = searcher()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -44,12 +49,16 @@ def search(
     metric = metric or ("rmse" if name in RATING_METHODS else "ndcg@10")
     base = recipe_of(name, fixed, seed)
     chosen = {text.partition("=")[0].strip() for text in fixed}
-    space = {k: v for k, v in method(name).space.items() if k not in chosen}
+    sided = for_recipe(base, features or {})
+    wide = method(name).space | getattr(base, "side_space", {})
+    idle = {k for k in ("user_weight", "item_weight") if k.replace("weight", "features") not in sided}
+    space = {k: v for k, v in wide.items() if k not in chosen | idle}
     if not space:
         raise ConfigError(
             f"every setting of {name} that is searched is fixed by --set", where="tune", mend="leave one out"
         )
     train, check = held_out(log, valid, name, metric)
+    sided = of_training(sided, train)
     early: dict[str, Any] = {"validate": check} if hasattr(base, "device") else {}
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=False)
@@ -64,7 +73,7 @@ def search(
             row: dict[str, Any] = {"trial": len(history), "settings": settings}
             start = time.perf_counter()
             try:
-                model = replace(base, **settings).fit(train, **early)
+                model = replace(base, **settings).fit(train, **early, **sided)
                 if model.history.stopped == "interrupted":  # a fit takes the first Ctrl-C for itself
                     raise KeyboardInterrupt
                 value = check.measure(model)

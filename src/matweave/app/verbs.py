@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -19,9 +19,10 @@ from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_by_time, split_by_user, split_leave_last_out, split_randomly
 from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId, listed, nearest
 from matweave.evaluation.evaluate import validation
-from matweave.factor.checkpoint import Checkpoint, fingerprint
+from matweave.factor.checkpoint import Checkpoint, digest, fingerprint
 from matweave.factor.loop import FitState, Validation
 from matweave.factor.recommender import Recommender
+from matweave.factor.uncertain import check_way
 from matweave.storage import load_recommender as load
 
 SPLITS = ("time", "leave-last", "random", "by-user")
@@ -71,12 +72,14 @@ def fit(
     valid: float = 0.0,
     metric: str | None = None,
     init: Initial | None = None,
+    features: Mapping[str, Any] | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Fitted:
     """Fit a recipe on a log and save the model in `out`; a checkpoint there lets a killed run go on.
 
     valid: share of the log, latest first, held out for early stopping on `metric`; 0 for none. init: what `initial` gave.
+    features: user_features and item_features, which the recipe takes.
     resume: go on from the checkpoint of a run with the same recipe and log; the result is the same as if
     it had never been killed. Without one in `out`, or with a finished model there, it says so.
     """
@@ -85,7 +88,9 @@ def fit(
     if valid:
         train, check = held_out(log, valid, name, metric)
     mark = fingerprint(recipe, log) + (f"-{valid}-{metric}" if valid else "")
-    given = {} if init is None else {"init": init.model}
+    given: dict[str, Any] = {} if init is None else {"init": init.model}
+    given |= features or {}
+    mark += "".join(f"-{kind}-{digest(content)}" for kind, content in sorted((features or {}).items()))
     mark += "" if init is None else f"-init-{init.mark}"
     return fit_to(
         out, recipe, train, name=name, mark=mark, validate=check, resume=resume, quiet=quiet, **given
@@ -102,15 +107,19 @@ def fit_to(
     validate: Validation | None = None,
     resume: bool = False,
     quiet: bool = False,
+    loaded: Callable[[Path], Any] = load,
     **given: Any,
 ) -> Fitted:
-    """Fit and save, with progress and checkpoints; `name` is shown, `mark` tells one run from another, `given` goes to fit."""
+    """Fit and save, with progress and checkpoints; `name` is shown, `mark` tells one run from another, `given` goes to fit.
+
+    loaded: how a finished model of this kind is read.
+    """
     for folder in (out, out / "checkpoint"):  # before the work, not after it
         refuse_foreign(folder)
     refuse_unwritable(out, folder=True)
     checkpoint = Checkpoint(folder=out / "checkpoint", fingerprint=mark)
-    state = _start(checkpoint, out, mark, resume)
-    if isinstance(state, Recommender):
+    state = _start(checkpoint, out, mark, resume, loaded)
+    if state is not None and not isinstance(state, FitState):
         say(f"{out} already holds this very fit, finished; nothing to resume")
         return Fitted(model=state, folder=out, resumed_at=state.history.epoch, unfinished=False)
     title = f"{name} (resumed at epoch {state.epoch})" if state else name
@@ -155,7 +164,9 @@ def model_saved(model: Recommender, out: Path, mark: str) -> None:
     save(model, out, notes={"fingerprint": mark})
 
 
-def _start(checkpoint: Checkpoint, out: Path, mark: str, resume: bool) -> FitState | Recommender | None:
+def _start(
+    checkpoint: Checkpoint, out: Path, mark: str, resume: bool, loaded: Callable[[Path], Any]
+) -> FitState | Any | None:
     if not resume:
         if checkpoint.exists:
             say(f"starting anew: the checkpoint of an unfinished run in {out} is dropped")
@@ -179,7 +190,7 @@ def _start(checkpoint: Checkpoint, out: Path, mark: str, resume: bool) -> FitSta
             where=str(out),
             mend="resume with the same command, or start anew without --resume",
         )
-    return load(out)
+    return loaded(out)
 
 
 def split(
@@ -211,24 +222,50 @@ def recommend(
     *,
     users: Sequence[str] | None,
     history: Sequence[str] | None,
+    attributes: Mapping[str, str] | None = None,
     k: int,
     exclude: Sequence[str],
     seen: bool,
+    uncertainty: str | None = None,
+    width: float = 1.0,
+    seed: int = 0,
 ) -> pa.Table:
-    """Lists for known users (None: all) or for one stranger's history, as an Arrow table.
+    """Lists for known users (None: all) or for one stranger by history, attributes or both, as an Arrow table.
 
     Ids come as text and are read as the vocabulary's own type; a history item may be ID or ID=VALUE.
+    uncertainty, width, seed: as `Recommender.recommend` takes them.
     """
+    check_way(uncertainty, width, seed)
     model = load(folder).with_frame("arrow")
-    never = ids_of(model.items, exclude)
+    how: dict[str, Any] = dict(uncertainty=uncertainty, width=width, seed=seed, seen=seen)
+    how["exclude"] = ids_of(model.items, exclude)
+    if attributes is not None and history is None:
+        if uncertainty is not None or seen:
+            raise ConfigError(
+                "--uncertainty and --seen have no effect on a stranger without a history",
+                where="matweave recommend",
+                mend="leave them out",
+            )
+        return model.recommend_new(attributes, k, exclude=how["exclude"])
     if history is None:
-        return model.recommend(
-            None if users is None else ids_of(model.users, users), k, exclude=never, seen=seen
-        )
+        return model.recommend(None if users is None else ids_of(model.users, users), k, **how)
     if not history:
         raise ConfigError("the history names no item", where="--history", mend="for example --history 10,20")
     items, values = _history(history, model.items)
-    return model.recommend_for(ids_of(model.items, items), k, values=values, exclude=never, seen=seen)
+    return model.recommend_for(ids_of(model.items, items), k, values=values, attributes=attributes, **how)
+
+
+def predict(folder: Path, pairs: Interactions, *, interval: float | None = None) -> pa.Table:
+    """The scores of a log's pairs, as `Recommender.predict` gives them, as an Arrow table; ids are read as the model types them."""
+    model = load(folder).with_frame("arrow")
+    users, items = (
+        pa.array(ids_of(own, [str(one) for one in said.to_list()])).take(pa.array(codes))
+        for own, said, codes in (
+            (model.users, pairs.users, pairs.user_codes),
+            (model.items, pairs.items, pairs.item_codes),
+        )
+    )
+    return model.predict(users, items, interval=interval)
 
 
 def similar(folder: Path, item: str, k: int) -> pa.Table:

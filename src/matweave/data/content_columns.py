@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,9 +58,11 @@ def whole_numbers(column: pa.ChunkedArray) -> pa.Array:
 
 
 def attribute_columns(
-    table: pa.Table, names: Sequence[str], split: str, where: str
+    table: pa.Table, names: Sequence[str], split: str, where: str, levels: Collection[str] = ()
 ) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
     """(n, d) float32, NaN where missing, the d names, and what to tell; None for no columns.
+
+    levels: names of columns whose numbers are codes, a level each.
 
     Raises DataError that lists columns of another type, of infinite values, and of too many levels.
 
@@ -72,7 +74,7 @@ def attribute_columns(
     for name in names:
         column = table.column(name)
         try:
-            block, own, how = _attribute(column, split)
+            block, own, how = _attribute(column, split, name in levels)
         except _UnfitError as error:
             problems.append(f"{name!r} {error}")
             continue
@@ -96,8 +98,10 @@ class _UnfitError(ValueError):
     pass
 
 
-def _attribute(column: pa.ChunkedArray, split: str) -> tuple[np.ndarray, list[str | None], str]:
+def _attribute(column: pa.ChunkedArray, split: str, codes: bool) -> tuple[np.ndarray, list[str | None], str]:
     kind = column.type
+    if codes and is_numeric(kind):
+        return _levels([_code(number) for number in column.to_pylist()])
     if is_numeric(kind) or pa.types.is_boolean(kind):
         return _float32(numbers(flat(column))), [None], "numbers"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
@@ -107,9 +111,16 @@ def _attribute(column: pa.ChunkedArray, split: str) -> tuple[np.ndarray, list[st
         raise _UnfitError(f"is {kind}, which is no attribute")
     trimmed = pc.utf8_trim_whitespace(cells)
     given = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.large_string()), trimmed)
-    if given.null_count < len(given) and not len(not_numbers(pa.chunked_array([given]))):
+    if not codes and given.null_count < len(given) and not len(not_numbers(pa.chunked_array([given]))):
         return _float32(numbers(given.cast(pa.float64()))), [None], "numbers"
     return _levels([None if text is None else text.split(split) for text in given.to_pylist()])
+
+
+def _code(number: Any) -> list[str] | None:
+    """A number as the name of a level: 25 and 25.0 are "25"."""
+    if number is None or number != number:
+        return None
+    return [str(int(number)) if number == number // 1 else str(number)]
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@
     one JSON object           {id: text}, or {id: {"title": ..., "genres": [...]}}
     a folder of pictures      named by id: 1193.png
 
-A column of attributes becomes numbers where every cell is one, a 0/1 column where it holds booleans, and else one 0/1
-column for each level; "Comedy|Drama" is two levels. What was chosen is told in `report`.
+A column of attributes becomes numbers where every cell is one (but where `levels` says that its numbers are codes), a 0/1
+column where it holds booleans, and else one 0/1 column for each level; "Comedy|Drama" is two levels. What was chosen is told in `report`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def read_content(
     key: str | None = None,
     text: str | Sequence[str] = (),
     attributes: str | Sequence[str] = (),
+    levels: str | Sequence[str] = (),
     images: str | os.PathLike[str] | None = None,
     size: Any = 64,
     channels: int = 3,
@@ -46,6 +47,7 @@ def read_content(
 
     source: a path (see the head of this file), a data frame, or a dict {id: text}. key: the column of ids; None finds it by common
     names, or takes the first. text: columns to be joined as the item's text. attributes: columns to be made numbers.
+    levels: columns of attributes whose numbers are codes, so that each is a level: "age=25" for the groups of ages of MovieLens.
     images: a folder of pictures named by id, beside what the source says. size, channels: what all pictures are brought to.
     columns: names of a file's columns, in order; a file without a header is told by them. encoding: of text files.
     split: what stands between the levels of an attribute.
@@ -60,7 +62,8 @@ def read_content(
     >>> films.attribute_names, films.attributes.tolist(), films.texts.to_pylist()
     (('genres=Action', 'genres=Comedy', 'genres=Crime'), [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]], ['Heat', 'Big'])
     """
-    wanted = _names(text), _names(attributes)
+    codes = _names(levels)
+    wanted = _names(text), tuple(dict.fromkeys((*_names(attributes), *codes)))
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if holds_pictures(path):
@@ -76,7 +79,14 @@ def read_content(
     else:
         table, told, where = _table(source), [], f"a {type(source).__name__}"
     found = content_of(
-        table, key=key, text=wanted[0], attributes=wanted[1], split=split, where=where, report=told
+        table,
+        key=key,
+        text=wanted[0],
+        attributes=wanted[1],
+        levels=codes,
+        split=split,
+        where=where,
+        report=told,
     )
     if images is None:
         return found
@@ -88,17 +98,21 @@ def content_of(
     *,
     key: str | None,
     text: Sequence[str],
-    attributes: Sequence[str],
+    attributes: Sequence[str] | None,
     split: str,
     where: str,
+    levels: Sequence[str] = (),
     report: Sequence[str] = (),
 ) -> ItemContent:
     """Content from a table with a row for each item; see `read_content`.
 
-    Where neither text nor attributes are named and the table has one more column than ids, that is the text.
+    attributes: None takes all columns that are not ids. Where neither text nor attributes are named and the table has
+    one more column than ids, that is the text.
     """
     names = table.column_names
     key, told = _key(names, key, where)
+    if attributes is None:
+        attributes = [name for name in names if name != key]
     if not text and not attributes:
         rest = [name for name in names if name != key]
         if len(rest) != 1:
@@ -127,7 +141,7 @@ def content_of(
     items, codes = Vocabulary.of(ids)
     if len(items) < len(codes):
         raise repeated(items, codes, where)
-    values, labels, more = attribute_columns(table, attributes, split, where)
+    values, labels, more = attribute_columns(table, attributes, split, where, levels)
     told = [*report, told, *more]
     told += [f"text: {listed(text)}"] if text else []
     return ItemContent(

@@ -12,9 +12,12 @@ from typing import Any, final
 import numpy as np
 
 from matweave.config import settings_of
+from matweave.data.features import taken
 from matweave.data.given import Candidates
+from matweave.data.item_content import ItemContent
 from matweave.data.split import Split
 from matweave.errors import ConfigError, MatweaveError
+from matweave.evaluation.budget import Budget
 from matweave.evaluation.evaluate import RATINGS, Evaluation, asked_for, evaluate, validation
 from matweave.evaluation.judged import Judged
 from matweave.evaluation.machine import peak_memory, versions
@@ -22,6 +25,7 @@ from matweave.evaluation.paired import holm, sign_flip
 from matweave.factor.loop import Watch
 from matweave.factor.recommender import Recommender
 from matweave.metrics.table import parse
+from matweave.metrics.uncertainty import LEVELS
 
 WARM_ROWS = 256
 SAME = 0.05  # a corrected p at or above this: not told apart from the best
@@ -36,6 +40,7 @@ class Result:
     seconds: of the fit alone; kernels were compiled before. peak_mb: largest resident size of the process during it.
     p_values: metric -> two-sided p against the best method of that metric, Holm-corrected; the best itself and
     set-wide numbers have none.
+    over: how the fit went over the budget, where it did.
     error: why the method failed; then there is no evaluation and no model.
     """
 
@@ -46,6 +51,7 @@ class Result:
     evaluation: Evaluation | None = None
     model: Recommender | None = field(default=None, repr=False)
     p_values: Mapping[str, float] = field(default_factory=dict)
+    over: str = ""
     error: str | None = None
 
     def mean(self, metric: str) -> float:
@@ -59,7 +65,8 @@ class Result:
 class Comparison:
     """Results, best first by the first metric; failed methods last.
 
-    interrupted: Ctrl-C ended it before every method was judged.
+    interrupted: Ctrl-C ended it before every method was judged. budget: seconds that a fit was given; None for no end.
+    left_out: methods that were asked for and not fitted, and why.
     """
 
     results: tuple[Result, ...]
@@ -69,6 +76,8 @@ class Comparison:
     k: int
     seed: int
     interrupted: bool = False
+    budget: float | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         from matweave.evaluation.leaderboard import as_text
@@ -88,6 +97,8 @@ class Comparison:
             "metrics": list(self.metrics),
             "protocol": self.protocol,
             "seed": self.seed,
+            "budget": self.budget,
+            "left_out": dict(self.left_out),
         }
 
 
@@ -101,12 +112,16 @@ def compare(
     threshold: float | None = None,
     seed: int = 0,
     resamples: int = 1000,
+    features: Mapping[str, ItemContent] | None = None,
     progress: Callable[[str], Watch] | None = None,
+    budget: float | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Fit every recipe on split.train, with early stopping on split.valid where there is one, and judge on split.test.
 
-    recipes: name -> recipe. A method that fails is told as failed, and the others go on. progress(name) gives a
-    watcher of that method's epochs. The other arguments are those of `evaluate`. Ctrl-C cuts an iterative fit short,
+    recipes: name -> recipe. A method that fails is told as failed, and the others go on. features: user_features and item_features, given to the methods that take them. progress(name) gives a
+    watcher of that method's epochs. budget: seconds for each fit; one in epochs is ended after the epoch that passes them, and
+    judged as it is; one without is told as over. left_out: methods not to be fitted, told with their reasons. The other arguments are those of `evaluate`. Ctrl-C cuts an iterative fit short,
     judges it as it is and goes on; pressed twice, or elsewhere, it ends the comparison with the methods judged so far.
 
     Raises ConfigError for no recipes or unknown metrics.
@@ -127,7 +142,20 @@ def compare(
         with suppress(KeyboardInterrupt):
             if not interrupted:
                 results.append(
-                    _judged(name, recipe, split, names, k, candidates, threshold, seed, resamples, progress)
+                    _judged(
+                        name,
+                        recipe,
+                        split,
+                        names,
+                        k,
+                        candidates,
+                        threshold,
+                        seed,
+                        resamples,
+                        taken(recipe, features or {}),
+                        progress,
+                        budget,
+                    )
                 )
                 continue
         if not any(result.evaluation for result in results):
@@ -151,6 +179,8 @@ def compare(
         k=k,
         seed=seed,
         interrupted=interrupted,
+        budget=budget,
+        left_out=left_out or {},
     )
 
 
@@ -167,10 +197,20 @@ def result_json(result: Result, split: Split | None, protocol: str) -> dict[str,
         "peak_mb": round(result.peak_mb, 1),
         "protocol": protocol if judged is None else judged.protocol,
         "counts": {} if judged is None else dict(judged.counts),
+        "intervals": None if judged is None else intervals_json(judged),
         "split": None if split is None else split.report.as_dict(),
         "versions": versions(),
+        "over_budget": result.over or None,
         "error": result.error,
     }
+
+
+def intervals_json(judged: Evaluation) -> dict[str, list[float]] | None:
+    """The levels of intervals, and the share of test values inside those of each; None without a variance."""
+    inside = judged.judged.inside
+    if inside is None or not np.isfinite(inside).all():
+        return None
+    return {"levels": list(LEVELS), "inside": inside.tolist()}
 
 
 def plain(value: Any) -> Any:
@@ -200,17 +240,20 @@ def _judged(
     threshold: float | None,
     seed: int,
     resamples: int,
+    features: Mapping[str, ItemContent],
     progress: Callable[[str], Watch] | None,
+    budget: float | None,
 ) -> Result:
     settings = settings_of(recipe)
-    _warm(recipe, split)
+    _warm(recipe, split, features)
     began = time.perf_counter()
     with peak_memory() as peak:
         try:
             check = _early_stopping(recipe, split, metrics, threshold)
-            watch = None if progress is None else progress(name)
-            model = recipe.fit(split.train, validate=check, watch=watch)
+            watch = Budget(budget, None if progress is None else progress(name))
+            model = recipe.fit(split.train, validate=check, watch=watch, **features)
             seconds = time.perf_counter() - began
+            over = watch.told(seconds)
         except FAILURES as error:
             spent = time.perf_counter() - began
             return Result(name=name, settings=settings, seconds=spent, peak_mb=peak[0], error=_told(error))
@@ -229,16 +272,22 @@ def _judged(
     except FAILURES as error:
         return Result(name=name, settings=settings, seconds=seconds, peak_mb=peak[0], error=_told(error))
     return Result(
-        name=name, settings=settings, seconds=seconds, peak_mb=peak[0], evaluation=found, model=model
+        name=name,
+        settings=settings,
+        seconds=seconds,
+        peak_mb=peak[0],
+        evaluation=found,
+        model=model,
+        over=over,
     )
 
 
-def _warm(recipe: Any, split: Split) -> None:
+def _warm(recipe: Any, split: Split, features: Mapping[str, ItemContent]) -> None:
     """Compile the kernels on a scrap of the log, so that `seconds` is of fitting also in a fresh installation."""
     with suppress(
         *FAILURES
     ):  # a scrap may be too small for the method; the fit that counts tells why it fails
-        recipe.fit(split.train.take(np.arange(min(WARM_ROWS, len(split.train)))))
+        recipe.fit(split.train.take(np.arange(min(WARM_ROWS, len(split.train)))), **features)
 
 
 def _early_stopping(recipe: Any, split: Split, metrics: list[str], threshold: float | None) -> Any:

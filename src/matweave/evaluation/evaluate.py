@@ -16,13 +16,13 @@ from matweave.errors import ConfigError, DataError
 from matweave.evaluation.intervals import Interval, of_groups, of_means, of_ratios, root
 from matweave.evaluation.judged import Judged, joined
 from matweave.evaluation.ranking_protocol import full_ranking
-from matweave.evaluation.rating_protocol import rating_errors
+from matweave.evaluation.rating_protocol import OF_INTERVALS, rating_errors
 from matweave.evaluation.sampled_protocol import sampled_ranking
 from matweave.factor.loop import Validation
 from matweave.factor.recommender import Recommender
 from matweave.metrics.table import Asked, parse, parse_all
 
-RATINGS = ("rmse", "mae")
+RATINGS = ("rmse", "mae", *OF_INTERVALS)
 BASIC = ("ndcg", "recall", "precision", "hit_rate", "average_precision", "mrr", "coverage", "novelty", "gini")
 SAMPLED = ("hit_rate", "ndcg", "mrr")
 
@@ -70,7 +70,7 @@ def evaluate(
     """Judge a fitted model on a test log.
 
     metrics: names such as "ndcg@10" ("@k" is added where it is missing); by default the basic ranking metrics, and
-    RMSE and MAE for a model that predicts values. Ranking is full, without the user's training items, unless
+    RMSE and MAE for a model that predicts values, with how its intervals fare where it has a variance. Ranking is full, without the user's training items, unless
     `candidates` are given; then it is sampled, and labelled so. known: histories to judge users by instead of their training rows: the fold-in part of users that training lacks
     (a split by user), or all rows before the test. threshold: only test rows of at least this value are relevant. among: ids of the items that lists are
     made of, for a full ranking; None: all items of the model.
@@ -134,8 +134,17 @@ def asked_for(
         return parse_all(metrics, k=int(k))
     names: list[str] = [*(SAMPLED if candidates is not None else BASIC)]
     if test.values is not None and (model is None or model.limits is not None):
-        names += RATINGS
+        names += RATINGS if model is None or _has_variance(model) else RATINGS[:2]
     return parse_all(names, k=int(k))
+
+
+def _has_variance(model: Recommender) -> bool:
+    nobody = np.zeros(0, np.int32)
+    try:
+        model.spread(model.seen.rows(nobody), nobody)
+    except ConfigError:
+        return False
+    return True
 
 
 def intervals_of(judged: Judged, *, seed: int, resamples: int) -> dict[str, Interval]:

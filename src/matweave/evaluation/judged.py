@@ -20,6 +20,8 @@ class Judged:
     skipped: metric -> why this model or protocol has no such number.
     counts: users judged, rows lost and the like, in the words that the report prints.
     exposure: int64 (items,), how often each item of the model stands in a judged list; None without full lists.
+    inside: float64 (levels,), share of judged values inside their interval of each level of `uncertainty.LEVELS`; None
+    where the model has no variance, or intervals were not asked for.
     """
 
     protocol: str
@@ -29,6 +31,7 @@ class Judged:
     skipped: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     exposure: np.ndarray | None = None
+    inside: np.ndarray | None = None
 
 
 def joined(parts: list[Judged]) -> Judged:
@@ -38,4 +41,5 @@ def joined(parts: list[Judged]) -> Judged:
     for name in ("per_user", "sets", "ratios", "skipped", "counts"):
         merged[name] = {k: v for part in parts for k, v in getattr(part, name).items()}
     exposure = next((part.exposure for part in parts if part.exposure is not None), None)
-    return Judged(protocol="; ".join(labels), exposure=exposure, **merged)
+    inside = next((part.inside for part in parts if part.inside is not None), None)
+    return Judged(protocol="; ".join(labels), exposure=exposure, inside=inside, **merged)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from matweave.evaluation.budget import spell
 from matweave.evaluation.comparison import SAME
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def cell(found: Comparison, result: Result, metric: str) -> str:
 
 
 def notes(found: Comparison) -> list[str]:
-    """How to read the table, what the test part lost, what was interrupted, and why methods failed."""
+    """How to read the table, what the test part lost, what the budget or Ctrl-C ended, and why methods failed."""
     lines = [
         f"{found.protocol}; ± half the 95 % interval over users; * best, = not told apart from the best "
         f"(paired sign-flip test, Holm, p >= {SAME})"
@@ -58,16 +59,21 @@ def notes(found: Comparison) -> list[str]:
     counts = next((r.evaluation.counts for r in found.results if r.evaluation), {})
     if counts:
         lines.append(", ".join(f"{count:,} {what}" for what, count in counts.items()))
+    if found.budget is not None:
+        lines.append(f"each fit was given {spell(found.budget)}")
     for result in found.results:
         if result.error:
             lines.append(f"{result.name} failed: {result.error}")
-        if result.model is not None and result.model.history.stopped == "interrupted":
+        if result.over:
+            lines.append(f"{result.name} {result.over}")
+        elif result.model is not None and result.model.history.stopped == "interrupted":
             lines.append(f"{result.name} was interrupted after epoch {result.model.history.epoch}")
         skipped = result.evaluation.skipped if result.evaluation else {}
         skipped = {metric: why for metric, why in skipped.items() if metric in found.metrics}
         for why in dict.fromkeys(skipped.values()):
             metrics = ", ".join(metric for metric, reason in skipped.items() if reason == why)
             lines.append(f"{result.name} has no {metrics}: {why}")
+    lines += [f"{name} was left out: {why}" for name, why in found.left_out.items()]
     return lines
 
 

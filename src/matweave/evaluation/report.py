@@ -15,6 +15,7 @@ from matweave.evaluation import report_facts as facts
 from matweave.evaluation import report_sections as sections
 from matweave.evaluation.comparison import Comparison, Result
 from matweave.evaluation.machine import versions
+from matweave.evaluation.report_calibration import calibration
 from matweave.evaluation.report_html import Html, page, paragraph, section, text
 from matweave.evaluation.report_sections import Example
 from matweave.metrics.table import parse
@@ -56,6 +57,7 @@ def as_html(
         ("leaderboard", "Leaderboard", sections.leaderboard(found)),
         ("differences", "Which differences are real", sections.differences(found)),
         ("users", "How users fare", sections.users(found)),
+        ("calibration", "How sure, and how rightly", calibration(found)),
         ("tail", "Popular and rare items", sections.tail(lists)),
         ("tradeoff", "Coverage against accuracy", sections.tradeoff(found, lists)),
         ("fits", "How the fits went", sections.fits(found)),

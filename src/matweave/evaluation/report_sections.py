@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from matweave.evaluation import report_facts as facts
 from matweave.evaluation import report_plots as plots
+from matweave.evaluation.budget import spell
 from matweave.evaluation.comparison import SAME, Comparison, Result
 from matweave.evaluation.report_html import Html, bullets, figure, paragraph, table, text
 from matweave.metrics.table import parse
@@ -181,7 +182,7 @@ def fits(found: Comparison) -> list[Html]:
         if result.model is not None:
             past = result.model.history
             end = f"{past.objective[-1]:.6g}" if past.objective else "–"
-            rows.append([result.name, past.stopped, past.epoch or "–", end, f"{result.seconds:,.2f}"])
+            rows.append([result.name, result.over or past.stopped, past.epoch or "–", end, f"{result.seconds:,.2f}"])
     if rows:
         parts.append(
             table(
@@ -262,7 +263,11 @@ def settings(found: Comparison) -> list[Html]:
             if metrics:
                 none.append(f"{result.name} has no {', '.join(metrics)}: {why}")
     parts.append(bullets(none))
-    parts.append(paragraph(f"Seed {found.seed}; lists of {found.k}.", kind="note"))
+    if found.left_out:
+        parts.append(Html("<h3>What was left out, and why</h3>"))
+        parts.append(bullets([Html(f"<b>{text(n)}</b>: {text(why)}") for n, why in found.left_out.items()]))
+    budget = "" if found.budget is None else f" Each fit was given {spell(found.budget)}."
+    parts.append(paragraph(f"Seed {found.seed}; lists of {found.k}.{budget}", kind="note"))
     return parts
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,7 +140,8 @@ def pair_table(
     item_codes: np.ndarray,
     scores: np.ndarray,
     frame: str,
+    more: Mapping[str, np.ndarray] | None = None,
 ) -> Any:
-    """Pairs as a frame: user, item, score."""
-    columns = {"user": users.decode(codes), "item": items.decode(item_codes), "score": scores}
+    """Pairs as a frame: user, item, score, and more columns by name."""
+    columns = {"user": users.decode(codes), "item": items.decode(item_codes), "score": scores, **(more or {})}
     return as_frame(pa.table(columns), frame)

@@ -28,6 +28,7 @@ import numpy as np
 
 from matweave.config import check, config, integer, settings_of
 from matweave.data.csr import Csr
+from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError
 from matweave.factor.blocks import Top, pairs_of, top_of
 from matweave.factor.loop import History, Validation
@@ -53,6 +54,10 @@ class BlendModel(Recommender):
                 where="BlendModel",
                 mend="give one weight for each model, for example 0.5 and 0.5",
             )
+
+    def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> BlendModel:
+        parts = tuple(part._over_users(users, seen, changed) for part in self.parts)
+        return replace(self, parts=parts, users=users, seen=seen)
 
     def known(self, user_codes: np.ndarray) -> BlendRows:
         key = np.asarray(user_codes, np.int64).tobytes()

@@ -18,6 +18,7 @@ import numpy as np
 from matweave.artifact import CARD, load, remove, save
 from matweave.config import settings_of
 from matweave.data.interactions import Interactions
+from matweave.data.item_content import ItemContent
 from matweave.errors import ArtifactError
 from matweave.factor.loop import FitState
 
@@ -98,3 +99,16 @@ def fingerprint(recipe: Any, *logs: Interactions | None) -> str:
             # as values: Arrow's buffers also hold what lies before and after a slice
             digest.update(f"{vocabulary.ids.type}{vocabulary.to_list()!r}".encode())
     return digest.hexdigest()
+
+
+def digest(content: ItemContent) -> str:
+    """A fingerprint of ids, texts, attributes and images.
+
+    >>> digest(ItemContent.of([1], texts=["a"])) == digest(ItemContent.of([1], texts=["b"]))
+    False
+    """
+    found = hashlib.sha256(f"{content.items.to_list()!r}{content.attribute_names!r}".encode())
+    found.update(b"" if content.texts is None else repr(content.texts.to_pylist()).encode())
+    for array in (content.attributes, content.pixels, content.picture):
+        found.update(b"none" if array is None else np.ascontiguousarray(array).data)
+    return found.hexdigest()

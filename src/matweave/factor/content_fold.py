@@ -10,6 +10,7 @@ import numpy as np
 from matweave.data.csr import Csr
 from matweave.factor.fold import FoldIn
 from matweave.factor.rows import FactorRows
+from matweave.factor.sides import Beside
 
 if TYPE_CHECKING:
     from matweave.factor.forms import FactorModel
@@ -24,6 +25,12 @@ class ContentFold(FoldIn):
     warm: int
 
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
+        return self._solve(histories, model, None)
+
+    def beside(self, histories: Csr, model: FactorModel, side: Beside) -> FactorRows:
+        return self._solve(histories, model, side)
+
+    def _solve(self, histories: Csr, model: FactorModel, side: Beside | None) -> FactorRows:
         few = model.items.take(np.arange(self.warm))
         counted = np.append(0, np.cumsum(histories.indices >= self.warm))
         known = np.diff(counted[histories.indptr]) == 0
@@ -40,7 +47,11 @@ class ContentFold(FoldIn):
             at = np.flatnonzero(rows)
             if not len(at):
                 continue
-            solved = self.inner.solve(replace(histories.rows(at), n_columns=columns), whose)
+            mine = replace(histories.rows(at), n_columns=columns)
+            if side is None:
+                solved = self.inner.solve(mine, whose)
+            else:
+                solved = self.inner.beside(mine, whose, replace(side, pull=side.pull[at]))
             found[at] = solved.factors
             if bias is not None and solved.bias is not None:
                 bias[at] = solved.bias

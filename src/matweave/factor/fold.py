@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from matweave.data.csr import Csr
-from matweave.errors import DataError
+from matweave.errors import ConfigError, DataError
+from matweave.factor.laplace import Laplace
 from matweave.factor.rows import FactorRows
 from matweave.threads import in_parallel
 
 if TYPE_CHECKING:
+    from matweave.data.interactions import Interactions
     from matweave.factor.forms import FactorModel
+    from matweave.factor.sides import Beside
 
 
 class FoldIn(ABC):
@@ -28,6 +31,38 @@ class FoldIn(ABC):
     @abstractmethod
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
         """Rows for `histories` (n users x the model's items, with values where the log had them)."""
+
+    def beside(self, histories: Csr, model: FactorModel, side: Beside) -> FactorRows:
+        """As `solve`, for rows of whom attributes are known too. Raises ConfigError for a method that reads none."""
+        raise ConfigError(
+            f"{model.method} does not fold a history in with attributes",
+            where=model.method,
+            mend="leave the attributes out, or use implicit_als or explicit_als",
+        )
+
+    def laplace(self, model: FactorModel) -> Laplace | None:
+        """How the model's rows are distributed about their solution; None where the method's objective does not say."""
+        return None
+
+    def turned(self, model: FactorModel) -> FoldIn:
+        """The same step for the other side: rows of items over this model's users. Raises ConfigError where there is none."""
+        raise ConfigError(
+            f"{model.method} has no step for one new item",
+            where=model.method,
+            mend="fit again with it, or use implicit_als, explicit_als or biased_mf",
+        )
+
+    def over(self, item_factors: np.ndarray) -> FoldIn:
+        """The same step over another table of items."""
+        return self
+
+    def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
+        """What the model's own recipe makes of another log. Raises ConfigError where the fold does not know the recipe."""
+        raise ConfigError(
+            f"{model.method} cannot forget users without being fitted again",
+            where=model.method,
+            mend="fit again on the log without them: matweave forget does",
+        )
 
 
 @final
@@ -67,14 +102,24 @@ class RidgeFold(FoldIn):
 
         min over b, x of  Σ_j (v_j - μ - c_j - b - x·y_j)² + s·(bias_regularization·b² + regularization·|x|²)
 
-    with s = number of ratings of the row where `scale_by_count`, else 1; without b where the model has none.
+    with s = number of ratings of the row where `scale_by_count`, else 1; without b where the model has none. Attributes
+    beside it (factor/sides.py) add their squares to the sum, and their weight to the count that scales |x|².
     """
 
     regularization: float
     bias_regularization: float
     scale_by_count: bool
 
+    def turned(self, model: FactorModel) -> RidgeFold:
+        return self  # the objective is the same seen from items
+
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
+        return self._solve(histories, model, None)
+
+    def beside(self, histories: Csr, model: FactorModel, side: Beside) -> FactorRows:
+        return self._solve(histories, model, side)
+
+    def _solve(self, histories: Csr, model: FactorModel, side: Beside | None) -> FactorRows:
         values = histories.values
         if values is None:
             raise DataError(
@@ -100,12 +145,16 @@ class RidgeFold(FoldIn):
                 if not len(items):
                     continue  # nothing is known of this row: zero, the prior's mean
                 a = design[items]
-                scale = len(items) if self.scale_by_count else 1
-                gram = a.T @ a
+                scale = np.full(len(penalty), float(len(items) if self.scale_by_count else 1))
+                gram, right = a.T @ a, a.T @ (values[cut] - offset[items])
+                if side is not None:
+                    gram[biased:, biased:] += side.shared
+                    right[biased:] += side.pull[row]
+                    scale[biased:] += side.mass * self.scale_by_count
                 # a floor, tiny beside the system itself, keeps one of few ratings without a penalty solvable
                 floor = 1e-9 * np.trace(gram) / len(gram) + 1e-30
                 gram[np.diag_indices_from(gram)] += np.maximum(scale * penalty, floor)
-                solved[row] = np.linalg.solve(gram, a.T @ (values[cut] - offset[items]))
+                solved[row] = np.linalg.solve(gram, right)
 
         in_parallel(rows, [(a, min(a + 64, histories.n_rows)) for a in range(0, histories.n_rows, 64)])
         solved = solved.astype(np.float32)

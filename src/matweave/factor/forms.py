@@ -11,16 +11,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 
 from matweave.data.csr import Csr
+from matweave.data.features import FeatureCode
+from matweave.data.interactions import Interactions
+from matweave.data.item_content import ItemContent
+from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError
 from matweave.factor.blocks import Top, best_but, most_alike, pairs_of, parts, top_of
 from matweave.factor.fold import FoldIn
+from matweave.factor.laplace import Laplace
 from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows, HistoryRows, Rows
+from matweave.factor.sides import SideMap, Sides
+from matweave.factor.spread import Spread
 from matweave.factor.weights import ItemWeights
 from matweave.linalg.topk import top_k_factors
 
@@ -78,7 +86,7 @@ class FactorModel(Factored):
     """score(u, j) = mean + user_bias[u] + item_bias[j] + user_factors[u]·item_factors[j].
 
     user_factors (users, rank), item_factors (items, rank), biases (users,) and (items,) or None; float32.
-    fold: how the method solves for a stranger's row.
+    fold: how the method solves for a stranger's row. sides: what it knows of attributes, where it was fitted with some.
     """
 
     user_factors: np.ndarray
@@ -87,6 +95,7 @@ class FactorModel(Factored):
     mean: float = 0.0
     user_bias: np.ndarray | None = None
     item_bias: np.ndarray | None = None
+    sides: Sides | None = None
 
     def __post_init__(self) -> None:
         _same_shape(self, "user_factors", (len(self.users), self.user_factors.shape[1]))
@@ -101,8 +110,89 @@ class FactorModel(Factored):
     def fold_in(self, histories: Csr) -> FactorRows:
         return self.fold.solve(histories, self)
 
+    def feature_code(self) -> FeatureCode:
+        return super().feature_code() if self._user_map is None else self._user_map.code
+
+    def new_rows(self, content: ItemContent, histories: Csr | None = None) -> Rows:
+        if self._user_map is None:
+            return super().new_rows(content, histories)
+        values = self._user_map.code.values(content)
+        rows = self._user_map.new_rows(values)
+        if histories is not None:
+            for at, side in self._user_map.beside(values):
+                there = histories.counts[at] > 0  # a history without items says nothing
+                mine = replace(side, pull=side.pull[there])
+                found = self.fold.beside(histories.rows(at[there]), self, mine)
+                rows.factors[at[there]] = found.factors
+                if rows.bias is not None and found.bias is not None:
+                    rows.bias[at[there]] = found.bias
+        return rows
+
+    @property
+    def _user_map(self) -> SideMap | None:
+        return None if self.sides is None else self.sides.users
+
+    def spread(self, histories: Csr, user_codes: np.ndarray | None) -> Spread:
+        if self._user_map is not None:
+            raise ConfigError(
+                f"this {self.method} was fitted with attributes of users, and knows no variance then",
+                where=self.method,
+                mend="fit it without user_features, or fit bayesian_mf",
+            )
+        if self._laplace is None:
+            return super().spread(histories, user_codes)
+        rows = self.fold_in(histories) if user_codes is None else self.known(user_codes)
+        return self._laplace.spread(histories, rows)
+
+    @cached_property
+    def _laplace(self) -> Laplace | None:
+        return self.fold.laplace(self)
+
     def item_side(self) -> tuple[np.ndarray, np.ndarray | None, float]:
         return self.item_factors, self.item_bias, self.mean
+
+    def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> FactorModel:
+        rows = self.fold.solve(seen.rows(changed), self)
+        bias = None
+        if self.user_bias is not None:
+            mine = np.zeros(len(changed), np.float32) if rows.bias is None else rows.bias
+            bias = placed(self.user_bias, len(users), changed, mine)
+        factors = placed(self.user_factors, len(users), changed, rows.factors)
+        return replace(self, users=users, seen=seen, user_factors=factors, user_bias=bias)
+
+    def _over_items(self, items: Vocabulary, seen: Csr, fresh: Csr) -> FactorModel:
+        turned = self.turned()
+        rows = turned.fold.solve(fresh, turned)
+        at = np.arange(len(self.items), len(items))
+        bias = None
+        if self.item_bias is not None:
+            mine = np.zeros(len(at), np.float32) if rows.bias is None else rows.bias
+            bias = placed(self.item_bias, len(items), at, mine)
+        factors = placed(self.item_factors, len(items), at, rows.factors)
+        fold = self.fold.over(factors)
+        return replace(self, items=items, seen=seen, item_factors=factors, item_bias=bias, fold=fold)
+
+    def _over_rest(self, log: Interactions) -> FactorModel:
+        if self.sides is not None:
+            raise self._cannot(
+                "forget users where it learned attributes", "fit again on the log without them"
+            )
+        return self.fold.refit(self, log)
+
+    def turned(self) -> FactorModel:
+        """The same model with its sides changed: items are its users. Raises ConfigError where the method's fold cannot be."""
+        return replace(
+            self,
+            users=self.items,
+            items=self.users,
+            seen=self.seen.transpose(),
+            user_factors=self.item_factors,
+            item_factors=self.user_factors,
+            user_bias=self.item_bias,
+            item_bias=self.user_bias,
+            fold=self.fold.turned(self),
+            sides=None if self.sides is None else self.sides.turned(),
+        )
 
 
 @final
@@ -139,10 +229,25 @@ class ItemModel(Recommender):
     def top(self, rows: Rows, k: int, leave_out: Csr | None = None) -> Top:
         return top_of(self.scores, rows, k, leave_out)
 
+    def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> ItemModel:
+        return replace(self, users=users, seen=seen)
+
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The largest B[item_code]; items without any weight there are not like it, and are not given."""
         row = self.weights.row(item_code)
         return best_but(np.where(row == 0, np.float32(-np.inf), row), item_code, k)
+
+
+def placed(rows: np.ndarray, count: int, at: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """The rows in a table of `count`, those at `at` replaced by `new`.
+
+    >>> placed(np.array([1.0, 2.0]), 3, np.array([0, 2]), np.array([5.0, 6.0])).tolist()
+    [5.0, 2.0, 6.0]
+    """
+    out = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    out[: len(rows)] = rows
+    out[at] = new
+    return out
 
 
 def _are(rows: Rows, kind: type) -> Any:

@@ -25,6 +25,9 @@ Fold-in of a stranger: the exact x_u above. For a training user it equals the tr
 the solver is exact, since users are solved last; with cg it is what more steps would have given (tested: within
 5 % on a planted log). Against a refit it differs by what the stranger's rows would have moved the items.
 
+Attributes of users and items (`user_features`, `item_features`) share the vectors with the log, and give rows to strangers and to
+new items: factor/collective.py, factor/sides.py. Without them nothing changes.
+
 Checked: slow twin tests/by_hand/implicit_als.py, planted recovery, relabelling, threads (tests/factor).
 """
 
@@ -38,13 +41,17 @@ import numpy as np
 from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
+from matweave.data.item_content import ItemContent
 from matweave.errors import DataError
+from matweave.factor.collective import Collective, begun, mass_of, value_of
 from matweave.factor.fold import FoldIn
 from matweave.factor.forms import FactorModel
+from matweave.factor.laplace import ImplicitLaplace
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.factor.require import rows
 from matweave.factor.rows import FactorRows
-from matweave.linalg.rows import RowSolver, RowSystems
+from matweave.factor.sides import Beside
+from matweave.linalg.rows import RowSolver, RowSystems, a_device, on_device
 from matweave.linalg.rows_block import BlockDescent
 from matweave.linalg.rows_cg import ConjugateGradient
 from matweave.linalg.rows_cholesky import Cholesky
@@ -76,6 +83,9 @@ class ImplicitALS:
     cg_steps: int = 2  # steps per row and half-epoch (solver cg)
     block_size: int = 64  # a multiple of 16 (solver block)
     init_scale: float = 1.0  # standard deviation of the first vectors, over sqrt(rank)
+    user_weight: float = 10.0  # of all attributes of a user together, in seen cells (with user_features)
+    item_weight: float = 100.0  # of all attributes of an item together (with item_features)
+    device: str = "cpu"  # cpu: compiled kernels; cuda: torch on a card; torch: torch on the CPU
     tolerance: float = 1e-4  # stop when the objective falls by less, relatively; 0: never
     seed: int = 0
 
@@ -84,6 +94,10 @@ class ImplicitALS:
         "regularization": Span(low=1e-4, high=0.1, log=True),
         "unobserved_weight": Span(low=1e-3, high=1.0, log=True),
         "epochs": Span(low=4, high=24, whole=True),
+    }
+    side_space: ClassVar[Space] = {
+        "user_weight": Span(low=1.0, high=1000.0, log=True),
+        "item_weight": Span(low=1.0, high=1000.0, log=True),
     }
 
     def __post_init__(self) -> None:
@@ -101,6 +115,9 @@ class ImplicitALS:
             cg_steps=integer(1),
             block_size=_sixteens,
             init_scale=number(above=0),
+            user_weight=number(above=0),
+            item_weight=number(above=0),
+            device=a_device,
             tolerance=number(0),
             seed=integer(0),
         )
@@ -109,17 +126,30 @@ class ImplicitALS:
         self,
         train: Interactions,
         *,
+        user_features: ItemContent | None = None,
+        item_features: ItemContent | None = None,
         validate: Validation | None = None,
         watch: Watch | None = None,
         resume: FitState | None = None,
     ) -> FactorModel:
-        """Learn from a log. Raises DataError for an empty log or negative confidences, Diverged with the mend."""
+        """Learn from a log, and from attributes of users and items where given (factor/collective.py).
+
+        Raises DataError for an empty log, negative confidences or features of other ids, Diverged with the mend.
+        """
         log = rows(train, type(self).__name__)
-        task = _Task(self, log.by_user, log.by_item)
+        sides = Collective.of(
+            log,
+            user_features,
+            item_features,
+            user_weight=self.user_weight,
+            item_weight=self.item_weight,
+            penalty=lambda mass: float(self.ridge(np.array(mass), 0)),
+        )
+        task = _Task(self, log.by_user, log.by_item, sides)
 
         def model(arrays: Arrays, history: History) -> FactorModel:
             items = arrays["item_factors"].copy()
-            return FactorModel(
+            found = FactorModel(
                 method=type(self).__name__,
                 settings=settings_of(self),
                 users=log.users,
@@ -131,6 +161,7 @@ class ImplicitALS:
                 item_factors=items,
                 fold=ImplicitFold.of(self, items),
             )
+            return sides.finished(found, arrays)
 
         fitted = iterate(
             method=type(self).__name__,
@@ -150,8 +181,9 @@ class ImplicitALS:
     def row_solver(self) -> RowSolver:
         """The solver of linalg that the settings name."""
         if self.solver == "cg":
-            return ConjugateGradient(steps=self.cg_steps)
-        return Cholesky() if self.solver == "cholesky" else BlockDescent(size=self.block_size)
+            return on_device(ConjugateGradient(steps=self.cg_steps), self.device)
+        exact = self.solver == "cholesky"
+        return on_device(Cholesky() if exact else BlockDescent(size=self.block_size), self.device)
 
     def ridge(self, counts: np.ndarray, columns: int) -> np.ndarray:
         """ρ of rows with these counts over so many columns, (rows,) float64."""
@@ -184,10 +216,53 @@ class ImplicitFold(FoldIn):
             gram=Vectors.of(item_factors).gram(),
         )
 
+    def laplace(self, model: FactorModel) -> ImplicitLaplace:
+        return ImplicitLaplace(
+            model=model,
+            alpha=self.alpha,
+            use_values=self.use_values,
+            pull=self.unobserved_weight if self.background == "unseen" else 0.0,
+            background=self.unobserved_weight,
+            gram=self.gram,
+            ridge=self._recipe().ridge,
+        )
+
+    def turned(self, model: FactorModel) -> ImplicitFold:
+        return self.over(model.user_factors)
+
+    def over(self, item_factors: np.ndarray) -> ImplicitFold:
+        return replace(self, gram=Vectors.of(item_factors).gram())
+
+    def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
+        return ImplicitALS(**model.settings).fit(log)
+
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
+        return self._solve(histories, model, None)
+
+    def beside(self, histories: Csr, model: FactorModel, side: Beside) -> FactorRows:
+        return self._solve(histories, model, side)
+
+    def _solve(self, histories: Csr, model: FactorModel, side: Beside | None) -> FactorRows:
         needed, columns = np.unique(histories.indices, return_inverse=True)
         few = replace(histories, indices=columns.astype(np.int32), n_columns=len(needed))
-        recipe = ImplicitALS(
+        recipe = self._recipe()
+        systems = _systems(recipe, few, "fold-in")
+        own = Vectors(histories.n_rows, model.item_factors.shape[1])
+        shared, mass, pull = self.unobserved_weight * self.gram, 0.0, None
+        if side is not None:
+            shared, mass, pull = shared + side.shared, side.mass, Vectors.of(side.pull)
+        Cholesky().step(
+            systems,
+            Vectors.of(model.item_factors[needed]),
+            own,
+            ridge=recipe.ridge(systems.counts + mass, len(model.items)),
+            shared=shared,
+            pull=pull,
+        )
+        return FactorRows(factors=own.array.copy(), bias=None)
+
+    def _recipe(self) -> ImplicitALS:
+        return ImplicitALS(
             alpha=self.alpha,
             unobserved_weight=self.unobserved_weight,
             background=self.background,
@@ -195,28 +270,18 @@ class ImplicitFold(FoldIn):
             regularization=self.regularization,
             regularization_exponent=self.regularization_exponent,
         )
-        systems = _systems(recipe, few, "fold-in")
-        own = Vectors(histories.n_rows, model.item_factors.shape[1])
-        Cholesky().step(
-            systems,
-            Vectors.of(model.item_factors[needed]),
-            own,
-            ridge=recipe.ridge(systems.counts, len(model.items)),
-            shared=self.unobserved_weight * self.gram,
-        )
-        return FactorRows(factors=own.array.copy(), bias=None)
 
 
 @final
 class _Task:
     """One fit: the systems of both sides and the two tables that an epoch works on."""
 
-    def __init__(self, recipe: ImplicitALS, by_user: Csr, by_item: Csr) -> None:
-        self.recipe, self.solver = recipe, recipe.row_solver()
+    def __init__(self, recipe: ImplicitALS, by_user: Csr, by_item: Csr, sides: Collective) -> None:
+        self.recipe, self.solver, self.sides = recipe, recipe.row_solver(), sides
         name = type(recipe).__name__
         self.by_user, self.by_item = _systems(recipe, by_user, name), _systems(recipe, by_item, name)
-        self.user_ridge = recipe.ridge(by_user.counts, by_user.n_columns)
-        self.item_ridge = recipe.ridge(by_item.counts, by_item.n_columns)
+        self.user_ridge = recipe.ridge(by_user.counts + mass_of(sides.users), by_user.n_columns)
+        self.item_ridge = recipe.ridge(by_item.counts + mass_of(sides.items), by_item.n_columns)
         self.constant = _constant(self.by_user)
         self.users = Vectors(by_user.n_rows, recipe.rank)
         self.items = Vectors(by_item.n_rows, recipe.rank)
@@ -235,15 +300,27 @@ class _Task:
             if not np.shares_memory(side.data, array):  # a resumed fit brings its own
                 side.array[:] = array
         weight = self.recipe.unobserved_weight
-        shared = weight * self.users.gram() if weight else None
-        self.solver.step(self.by_item, self.users, self.items, ridge=self.item_ridge, shared=shared)
-        shared = weight * self.items.gram() if weight else None
-        value = self.solver.step(self.by_user, self.items, self.users, ridge=self.user_ridge, shared=shared)
+        self.sides.load(arrays)
+        shared = weight * self.solver.gram(self.users) if weight else None
+        shared, pull, _ = begun(self.sides.items, self.items, shared)
+        self.solver.step(
+            self.by_item, self.users, self.items, ridge=self.item_ridge, shared=shared, pull=pull
+        )
+        shared = weight * self.solver.gram(self.items) if weight else None
+        shared, pull, constant = begun(self.sides.users, self.users, shared)
+        value = self.solver.step(
+            self.by_user, self.items, self.users, ridge=self.user_ridge, shared=shared, pull=pull
+        )
         penalty = self.item_ridge @ np.einsum("nd,nd->n", self.items.array, self.items.array)
-        return self._arrays(), value + self.constant + float(penalty)
+        value = value + self.constant + float(penalty)
+        return self._arrays(), value + constant + value_of(self.sides.items, self.items)
 
     def _arrays(self) -> Arrays:
-        return {"user_factors": self.users.array, "item_factors": self.items.array}
+        return {
+            "user_factors": self.users.array,
+            "item_factors": self.items.array,
+            **self.sides.arrays(),
+        }
 
 
 def _systems(recipe: ImplicitALS, matrix: Csr, where: str) -> RowSystems:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol, final
+from typing import Any, Protocol, TypeVar, final
 
 import numpy as np
 
@@ -20,10 +20,9 @@ from matweave.config import check, integer
 from matweave.errors import DataError, Diverged
 from matweave.interrupt import polite_interrupt
 
-if TYPE_CHECKING:
-    from matweave.factor.recommender import Recommender
-
 Arrays = dict[str, np.ndarray]
+Form = TypeVar("Form")
+"""What a fit ends in: a frozen form, of recommendations or of relations."""
 
 
 @final
@@ -70,7 +69,7 @@ class Watch(Protocol):
 class Validation:
     """Early stopping: `measure(model)` every `every` epochs, stop after `patience` looks without a new best."""
 
-    measure: Callable[[Recommender], float]
+    measure: Callable[[Any], float]
     patience: int = 3
     every: int = 1
     name: str = "validation"
@@ -84,7 +83,7 @@ def iterate(
     method: str,
     start: Callable[[], Arrays],
     epoch: Callable[[int, Arrays], tuple[Arrays, float]],
-    model: Callable[[Arrays, History], Recommender],
+    model: Callable[[Arrays, History], Form],
     epochs: int,
     tolerance: float = 0.0,
     flat_epochs: int = 1,
@@ -92,7 +91,7 @@ def iterate(
     validate: Validation | None = None,
     watch: Watch | None = None,
     resume: FitState | None = None,
-) -> Recommender:
+) -> Form:
     """Run a method's epochs and return its frozen form.
 
     start() gives the arrays before the first epoch; epoch(e, arrays) takes epoch e (from 0) and returns the
@@ -135,7 +134,7 @@ def _advance(
     arrays: Arrays,
     value: float,
     seconds: float,
-    model: Callable[[Arrays, History], Recommender],
+    model: Callable[[Arrays, History], Any],
     validate: Validation | None,
 ) -> FitState:
     epoch = state.epoch + 1

@@ -52,3 +52,18 @@ def times(log: Interactions, method: str, setting: str) -> np.ndarray:
         )
     assert log.times is not None
     return log.times
+
+
+def moderate(values: np.ndarray | None, method: str) -> np.ndarray | None:
+    """Values whose squares a float32 sum can hold; None stays None. Raises DataError otherwise.
+
+    >>> moderate(np.array([2.0], np.float32), "SLIM")
+    array([2.], dtype=float32)
+    """
+    if values is not None and np.abs(values).max(initial=0) > 1e15:
+        raise DataError(
+            f"values as large as {np.abs(values).max():.0e} overflow when squared",
+            where=f"{method}.fit",
+            mend="scale the values down, or set use_values=false",
+        )
+    return values

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import scipy.sparse as sp
 
 from matweave.data.csr import Csr
+from matweave.linalg.sparse_product import sparse_product
 from matweave.threads import in_parallel
 
 
@@ -50,8 +50,10 @@ class SparseWeights(ItemWeights):
     matrix: Csr
 
     def apply(self, histories: Csr) -> np.ndarray:
-        product = sp.csr_array(histories.scipy() @ self.matrix.scipy())
-        return np.asarray(product.toarray(), dtype=np.float32)
+        h, b = histories, self.matrix
+        return sparse_product(
+            (h.indptr, h.indices, h.weights()), (b.indptr, b.indices, b.weights()), b.n_columns
+        )
 
     def row(self, item_code: int) -> np.ndarray:
         full = np.zeros(self.matrix.n_columns, np.float32)

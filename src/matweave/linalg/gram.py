@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from matweave.errors import TooBig
 from matweave.threads import in_parallel
 
+SMALL = 4096  # columns up to which a dense result is not worth a thought
 LARGEST = 46_340  # columns of a dense result: its entries are counted in 31 bits by LAPACK builds in use
 
 
@@ -124,3 +125,122 @@ def _sum_rows(low, high, starts, rows, places, indptr, indices, values, out):
             v = values[places[k]]
             for t in range(places[k], indptr[rows[k] + 1]):
                 row[indices[t]] += v * values[t]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Gram:
+    """The whole symmetric G, dense or sparse, whichever suits its size: one of the two is empty.
+
+    full: (n, n) float32, or (0, 0). starts (n + 1,) int64, columns int32 rising within a row, values float32: the rows of
+    a sparse G, diagonal included. diagonal: (n,) float32.
+    """
+
+    full: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+    diagonal: NDArray[np.float32]
+
+    @staticmethod
+    def of(
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        values: NDArray[np.float32] | None,
+        n_columns: int,
+        *,
+        small: int = SMALL,
+    ) -> Gram:
+        """G = AᵀA for a table A given by its rows, as for `gram_upper`.
+
+        Dense for up to `small` columns and where at least a quarter of the pairs of columns meet in a row, at 4 bytes a pair;
+        sparse otherwise, at 8 bytes for each pair that does. Raises TooBig where that passes 8.6 GB.
+
+        >>> Gram.of(np.array([0, 2, 3]), np.array([0, 1, 1], np.int32), None, 2).full.tolist()
+        [[1.0, 1.0], [1.0, 2.0]]
+        """
+        counts = None
+        if n_columns > small:
+            order = columns_of(indptr, indices, n_columns)
+            table = (order.starts, order.rows, np.ascontiguousarray(indptr, np.int64), indices)
+            counts = np.zeros(n_columns + 1, np.int64)
+            in_parallel(lambda low, high: _count_pairs(low, high, *table, counts), pieces(n_columns))
+            _refuse_many(int(counts.sum()), n_columns)
+            if n_columns <= LARGEST and 4 * counts.sum() >= n_columns**2:
+                counts = None
+        if counts is None:
+            full = gram_upper(indptr, indices, values, n_columns)
+            in_parallel(lambda low, high: _mirror(low, high, full), pieces(n_columns))
+            none = np.zeros(0, np.int32), np.zeros(0, np.float32)
+            return Gram(full=full, starts=np.zeros(1, np.int64), columns=none[0], values=none[1],
+                        diagonal=full.diagonal().copy())  # fmt: skip
+        starts = np.cumsum(counts)
+        columns, sums = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+        diagonal = np.zeros(n_columns, np.float32)
+        weights = np.ones(len(indices), np.float32) if values is None else values
+
+        def work(low: int, high: int) -> None:
+            _sum_pairs(low, high, order.starts, order.rows, order.places, table[2], indices, weights,
+                       starts, columns, sums, diagonal)  # fmt: skip
+
+        in_parallel(work, pieces(n_columns))
+        return Gram(
+            full=np.zeros((0, 0), np.float32), starts=starts, columns=columns, values=sums, diagonal=diagonal
+        )
+
+    def __len__(self) -> int:
+        return len(self.diagonal)
+
+    def arrays(self) -> tuple[NDArray, ...]:
+        """The five arrays, as kernels take them."""
+        return self.full, self.starts, self.columns, self.values, self.diagonal
+
+
+def _refuse_many(pairs: int, n_columns: int) -> None:
+    if pairs > LARGEST**2 // 2:
+        raise TooBig(
+            f"{pairs:,} pairs of {n_columns:,} items meet in a row, whose sums would take {pairs * 8 / 1e9:.0f} GB",
+            where="Gram matrix",
+            mend="drop rare items and very long histories, or use ItemKNN, which keeps no more than its neighbours",
+        )
+
+
+@njit(nogil=True, cache=True)
+def _mirror(low, high, full):
+    for j in range(low, high):
+        for i in range(j):
+            full[j, i] = full[i, j]
+
+
+@njit(nogil=True, cache=True)
+def _count_pairs(low, high, starts, rows, indptr, indices, counts):
+    met_for = np.full(len(starts) - 1, -1, np.int64)
+    for i in range(low, high):
+        met = 0
+        for k in range(starts[i], starts[i + 1]):
+            for t in range(indptr[rows[k]], indptr[rows[k] + 1]):
+                if met_for[indices[t]] != i:
+                    met_for[indices[t]] = i
+                    met += 1
+        counts[i + 1] = met
+
+
+@njit(nogil=True, cache=True)
+def _sum_pairs(low, high, starts, rows, places, indptr, indices, values, at, columns, sums, diagonal):
+    total = np.zeros(len(starts) - 1, np.float32)
+    met_for = np.full(len(starts) - 1, -1, np.int64)
+    for i in range(low, high):
+        end = at[i]
+        for k in range(starts[i], starts[i + 1]):
+            v = values[places[k]]
+            for t in range(indptr[rows[k]], indptr[rows[k] + 1]):
+                j = indices[t]
+                if met_for[j] != i:
+                    met_for[j], total[j] = i, 0
+                    columns[end] = j
+                    end += 1
+                total[j] += v * values[t]
+        columns[at[i] : end] = np.sort(columns[at[i] : end])
+        for p in range(at[i], end):
+            sums[p] = total[columns[p]]
+        diagonal[i] = total[i] if end > at[i] else 0

@@ -71,7 +71,7 @@ def cut(
     starts, u, i, r = _gather_blocks(users, items, values, user_group, item_group, side)
     seeds = child(seed, "sgd", "rows").integers(2**63, size=side * side, dtype=np.uint64)
     in_parallel(
-        lambda k: _shuffle(u, i, r, starts[k], starts[k + 1], seeds[k]), [(k,) for k in range(side * side)]
+        lambda k: shuffle(u, i, r, starts[k], starts[k + 1], seeds[k]), [(k,) for k in range(side * side)]
     )
     return Grid(users=u, items=i, values=r, starts=starts, side=side, n_users=n_users, n_items=n_items)
 
@@ -102,7 +102,7 @@ def _gather_blocks(users, items, values, user_group, item_group, side):
 
 
 @njit(nogil=True, cache=True)
-def _shuffle(users, items, values, low, high, state):
+def shuffle(users, items, values, low, high, state):
     """Fisher and Yates' shuffle of one block, which fits in the cache, by SplitMix64 (Steele et al. 2014)."""
     for t in range(high - 1, low, -1):
         state += GOLDEN

@@ -41,16 +41,39 @@ def nearest_columns(
     >>> starts.tolist(), near.tolist(), how.tolist()
     ([0, 1, 2, 2], [1, 0], [1.0, 1.0])
     """
-    columns = columns_of(indptr, indices, n_columns)
     squares = np.zeros(n_columns)
     np.add.at(squares, indices, values.astype(np.float64) ** 2)
     mine = (squares**asymmetry).astype(np.float32)
     theirs = (squares ** (1.0 - asymmetry)).astype(np.float32)
+    return closest(indptr, indices, values, values, k=k, mine=mine, theirs=theirs, shrink=shrink)
+
+
+def closest(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    left: Floats,
+    right: Floats,
+    *,
+    k: int,
+    mine: Floats,
+    theirs: Floats,
+    shrink: float = 0.0,
+) -> Sparse:
+    """Row j of the result holds the k columns i of largest Σ_u left_uj right_ui / (theirs_i mine_j + shrink) > 0.
+
+    left, right: two tables with the same entries; mine, theirs: (n,). j itself is left out, and ties go to the smaller i.
+
+    >>> table = np.array([0, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32), np.full(2, 3, np.float32)
+    >>> closest(*table, k=1, mine=np.ones(2, np.float32), theirs=np.full(2, 2, np.float32))[2].tolist()
+    [1.5, 1.5]
+    """
+    n_columns = len(mine)
+    columns = columns_of(indptr, indices, n_columns)
     width = min(k, max(1, n_columns - 1))
     found = np.empty((n_columns, width), np.int32)
     scores = np.empty((n_columns, width), np.float32)
     counts = np.zeros(n_columns, np.int64)
-    table = (np.ascontiguousarray(indptr, np.int64), indices, values)
+    table = (np.ascontiguousarray(indptr, np.int64), indices, left, right)
 
     def work(low: int, high: int) -> None:
         _nearest(
@@ -99,7 +122,7 @@ def _sift_up(scores, codes, at):
 
 @njit(nogil=True, cache=True)
 def _nearest(
-    low, high, starts, rows, places, indptr, indices, values, mine, theirs, shrink, found, scores, counts
+    low, high, starts, rows, places, indptr, indices, left, right, mine, theirs, shrink, found, scores, counts
 ):
     total = np.zeros(len(mine), np.float32)
     met_for = np.full(len(mine), -1, np.int32)  # the last j for which total[i] was begun
@@ -108,14 +131,14 @@ def _nearest(
     for j in range(low, high):
         met = 0
         for k in range(starts[j], starts[j + 1]):
-            v, u = values[places[k]], rows[k]
+            v, u = left[places[k]], rows[k]
             for t in range(indptr[u], indptr[u + 1]):
                 i = indices[t]
                 if met_for[i] != j:
                     met_for[i], total[i] = j, np.float32(0)
                     touched[met] = i
                     met += 1
-                total[i] += v * values[t]
+                total[i] += v * right[t]
         size = 0
         for q in range(met):
             i = touched[q]

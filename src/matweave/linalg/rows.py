@@ -5,6 +5,9 @@ Row u has columns k in K(u) with weights a_uk >= 0 and targets b_uk. Given the c
     x_u = argmin_x  f_u(x),    f_u(x) = Σ_k (a_uk s_k² - 2 b_uk s_k) + ω Σ_all s_j² + ρ_u |x|²,    s = y·x
         = (Σ_k a_uk y_k y_kᵀ + ω G + ρ_u I)⁻¹ Σ_k b_uk y_k,    G = Σ_all y_j y_jᵀ
 
+With `pull`, rows of p_u, each f_u also has the term - 2 p_u·x, and its solution p_u added to Σ b y: what a side of the model that
+every row shares (its curvature is a part of ω G) says of this row alone, such as attributes (factor/collective.py).
+
 A squared loss with target r and weight w is a = w, b = w r, up to Σ w r². With `Vectors.bias` on both sides the
 score is s = x·y + b_u + c_k: the shift by c_k goes into the targets, b_u is one more unknown with its own ridge.
 
@@ -185,6 +188,10 @@ def tile_rows(systems: RowSystems, width: int) -> int:
 class RowSolver(ABC):
     """How the rows are solved; see the classes of rows_cg.py, rows_cholesky.py and rows_block.py."""
 
+    def gram(self, vectors: Vectors) -> NDArray[np.float64]:
+        """Σ v vᵀ, (rank, rank), where the rows are solved."""
+        return vectors.gram()
+
     @abstractmethod
     def step(
         self,
@@ -195,13 +202,53 @@ class RowSolver(ABC):
         ridge: NDArray,
         shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
+        pull: Vectors | None = None,
     ) -> float:
         """Solve every row into `own`; Σ_u f_u, plus Σ a r² of the shifted targets where there are biases.
 
         systems: n_rows rows over other.n columns; other: the columns' vectors; own: n_rows vectors, also the
         warm start; ridge: (n_rows,) ρ_u >= 0; shared: ω G, (rank, rank), None for zero; bias_ridge: (n_rows,),
-        where both sides are biased.
+        where both sides are biased; pull: n_rows vectors p_u, None for zero. A solver that turns other and own turns it too.
         """
+
+
+def on_device(solver: RowSolver, device: str) -> RowSolver:
+    """The solver itself for "cpu", the compiled kernels; the same on torch (extra `deep`) for "cuda", "cuda:1", or "torch", its CPU.
+
+    Raises ConfigError for a device that is not there, MissingExtra without torch.
+
+    >>> on_device(None, "cpu") is None
+    True
+    """
+    if device == "cpu":
+        return solver
+    from matweave.linalg.rows_torch import OnTorch  # only here, so that the core needs no torch
+
+    return OnTorch(solver=solver, device="cpu" if device == "torch" else device)
+
+
+def a_device(value: object) -> str | None:
+    """A check of the setting: what the value must be, None where it is.
+
+    >>> a_device("cuda:0"), a_device("gpu")
+    (None, 'cpu (compiled kernels), cuda (torch, a card), or torch (its CPU)')
+    """
+    good = value in ("cpu", "torch", "cuda") or (
+        isinstance(value, str) and value.startswith("cuda:") and value[5:].isdecimal()
+    )
+    return None if good else "cpu (compiled kernels), cuda (torch, a card), or torch (its CPU)"
+
+
+_NOTHING = np.zeros((1, 1), np.float32)
+
+
+def pulled(pull: Vectors | None) -> Floats:
+    """What a kernel reads of p: its padded rows, or nothing that it would read.
+
+    >>> pulled(None).shape, pulled(Vectors(2, 3)).shape
+    ((1, 1), (3, 16))
+    """
+    return _NOTHING if pull is None else pull.data
 
 
 def run(

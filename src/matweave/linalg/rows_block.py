@@ -2,7 +2,7 @@
 
 The unknowns of a row are taken `size` at a time, the scores s_k = t_k·x being kept up to date. For the block B
 
-    δ = (Σ_k a_k t_kB t_kBᵀ + ω G_BB + ρ I)⁻¹ (Σ_k (b_k - a_k s_k) t_kB - ω G_B: x - ρ x_B),
+    δ = (Σ_k a_k t_kB t_kBᵀ + ω G_BB + ρ I)⁻¹ (Σ_k (b_k - a_k s_k) t_kB - ω G_B: x - ρ x_B (+ p_B)),
     x_B += δ,    s_k += t_kB·δ
 
 which is exact in every block, so the objective never rises. Only the block's columns of the tile are in the caches.
@@ -23,7 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from matweave.errors import ConfigError
-from matweave.linalg.rows import RowSolver, RowSystems, run, tile_rows
+from matweave.linalg.rows import RowSolver, RowSystems, pulled, run, tile_rows
 from matweave.linalg.rows_cholesky import factor, padded, solve, sum_gram
 from matweave.linalg.simd import LANES, ROWS
 from matweave.linalg.tile_gram import gather_columns, tile_combine, tile_dots
@@ -33,13 +33,13 @@ _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @cache
-def kernel(width: int, block: int):
+def kernel(width: int, block: int, sided: bool = False):
     """The compiled kernel for one width and one block size (multiples of 16)."""
 
     @njit(nogil=True, cache=True, fastmath=_FAST)
     def rows_block(
         indptr, indices, a, a_stride, b, b_stride, other, own, own_bias, ridge,
-        gram, longest, capacity, rows, buffer, objective,
+        gram, pull, longest, capacity, rows, buffer, objective,
     ):  # pragma: no cover  # fmt: skip
         tile, rest = buffer[: capacity * block], buffer[capacity * block :]
         matrix, rest = rest[: block * block], rest[block * block :]
@@ -68,6 +68,9 @@ def kernel(width: int, block: int):
                     for j in range(block):
                         matrix[i * block + j] = row[column + j]
                     matrix[i * block + i] += ridge[u]
+                if sided:
+                    for i in range(block):
+                        step[i] += pull[u, column + i]
                 for low in range(0, n, capacity):
                     count, at = min(capacity, n - low), start + low
                     gather_columns(width, block, other, tile, indices, at, count, column)
@@ -91,6 +94,9 @@ def kernel(width: int, block: int):
                     total += gram[i, j] * x[j]
                 f += x[i] * total
                 own[u, i] = x[i]
+            if sided:
+                for i in range(width):
+                    f -= 2 * x[i] * pull[u, i]
             objective[u] = f
 
     return rows_block
@@ -124,6 +130,7 @@ class BlockDescent(RowSolver):
         ridge: NDArray,
         shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
+        pull: Vectors | None = None,
     ) -> float:
         if other.bias is not None:
             raise ConfigError(
@@ -139,8 +146,9 @@ class BlockDescent(RowSolver):
             own,
             ridge,
             capacity * block + block * block + block + other.width + longest,
-            kernel(other.width, block),
+            kernel(other.width, block, pull is not None),
             padded(shared, other),
+            pulled(pull),
             longest,
             capacity,
         )

@@ -7,7 +7,8 @@ norms, do not change), after which a row's matrix is
 
 so a product with A_u costs no d² term, and D_u is the preconditioner of its own row: one division per number.
 Without a shared part (ω = 0) Q comes from the columns' own mean M = Σ_j c_j y_j y_jᵀ / Σ_j c_j, c_j the rows that
-hold column j, and the preconditioner is m_u Λ + ρ_u, m_u = Σ_k a_k. With biases, the bias is one more
+hold column j, and the preconditioner is m_u Λ + ρ_u, m_u = Σ_k a_k. With biases and a pull (whose side of the model is all of
+the shared part) it is ω Λ + m_u diag(QᵀMQ) + ρ_u. With biases, the bias is one more
 unknown with preconditioner m_u + its ridge.
 
 Each row starts from what `own` held and takes `steps` steps (Hestenes & Stiefel 1952; for ALS: Takács, Pilászy,
@@ -31,10 +32,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from matweave.errors import ConfigError
-from matweave.linalg.rows import RowSolver, RowSystems, run, tile_rows
+from matweave.linalg.rows import RowSolver, RowSystems, pulled, run, tile_rows
 from matweave.linalg.simd import LANES
 from matweave.linalg.tile import gather_residual, tile_product
-from matweave.linalg.vectors import Vectors
+from matweave.linalg.vectors import Floats, Vectors
 from matweave.threads import blas_threads
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning
@@ -43,7 +44,7 @@ _DONE = np.float32(1e-12)  # of the first r·z: below it float32 has nothing lef
 
 
 @cache
-def kernel(width: int, biased: bool):
+def kernel(width: int, biased: bool, sided: bool = False):
     """The compiled kernel for one width (a multiple of 16)."""
     lane = width + LANES if biased else width  # floats of one work vector: the bias has a chunk of its own
     size = width + 1 if biased else width
@@ -52,7 +53,7 @@ def kernel(width: int, biased: bool):
     @njit(nogil=True, cache=True, fastmath=_FAST)
     def rows_cg(
         indptr, indices, a, a_stride, b, b_stride, other, own, own_bias, ridge,
-        mass, diagonal, shape, bias_ridge, steps, capacity, rows, buffer, objective,
+        mass, diagonal, shape, bias_ridge, pull, steps, capacity, rows, buffer, objective,
     ):  # pragma: no cover  # fmt: skip
         tile = buffer[: capacity * width]
         work = buffer[capacity * width : capacity * width + 7 * lane].reshape(7, lane)
@@ -82,6 +83,10 @@ def kernel(width: int, biased: bool):
                     )
                     for j in range(size):
                         r[j] += q[j]
+            if sided:
+                for j in range(width):
+                    r[j] += pull[u, j]
+                    scored += x[j] * pull[u, j]
             f, rz = -scored, np.float32(0)
             fall = np.float32(0)
             for j in range(size):
@@ -137,6 +142,38 @@ def kernel(width: int, biased: bool):
     return rows_cg
 
 
+def turned_to_basis(
+    systems: RowSystems, other: Vectors, own: Vectors, shared: NDArray | None, pull: Vectors | None
+) -> tuple[Floats, Floats] | None:
+    """Turn the tables to the basis where the shared part is diagonal; ω Λ, and what m_u multiplies, (width,) each.
+
+    None where the columns' vectors are not finite, and nothing was turned.
+
+    >>> y, x = Vectors.of(np.array([[2.0, 0.0], [0.0, 1.0]])), Vectors(1, 2)
+    >>> s = RowSystems(np.array([0, 1]), np.array([0], np.int32), 2, weights=1.0, targets=1.0)
+    >>> turned_to_basis(s, y, x, y.gram(), None)[0][:2].tolist()
+    [1.0, 4.0]
+    """
+    biased, mean = other.bias is not None, np.zeros((other.rank, other.rank))
+    if shared is None or (biased and pull is not None):
+        mean = other.gram(systems.popular) / max(systems.popular.sum(), 1)
+    gram = mean if shared is None else np.asarray(shared, np.float64)
+    if not (np.isfinite(gram).all() and np.isfinite(mean).all()):
+        return None
+    with blas_threads(1):  # the same bits for any number of threads
+        spectrum, basis = np.linalg.eigh(gram)
+    for table in (other, own, pull):
+        if table is not None:
+            table.rotate(basis)
+    diagonal, shape = np.zeros((2, other.width), np.float32)
+    if shared is None:
+        shape[: other.rank] = np.maximum(spectrum, 0.0)
+    else:
+        diagonal[: other.rank] = np.maximum(spectrum, 0.0)
+        shape[: other.rank] = np.einsum("rq,rs,sq->q", basis, mean, basis)
+    return diagonal, shape
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class ConjugateGradient(RowSolver):
@@ -165,21 +202,12 @@ class ConjugateGradient(RowSolver):
         ridge: NDArray,
         shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
+        pull: Vectors | None = None,
     ) -> float:
-        if shared is None:
-            gram = other.gram(systems.popular) / max(systems.popular.sum(), 1)
-        else:
-            gram = np.asarray(shared, np.float64)
-        if not np.isfinite(gram).all():
+        found = turned_to_basis(systems, other, own, shared, pull)
+        if found is None:
             return float("nan")  # the columns' vectors are lost already; the fit ends as diverged
-        with blas_threads(1):  # the same bits for any number of threads
-            spectrum, basis = np.linalg.eigh(gram)
-        other.rotate(basis)
-        own.rotate(basis)
-        values = np.zeros(other.width, np.float32)
-        values[: other.rank] = np.maximum(spectrum, 0.0)
-        nothing = np.zeros_like(values)
-        biased = other.bias is not None
+        diagonal, shape = found
         capacity = tile_rows(systems, other.width)
         return run(
             systems,
@@ -187,11 +215,12 @@ class ConjugateGradient(RowSolver):
             own,
             ridge,
             capacity * other.width + 7 * (other.width + LANES),
-            kernel(other.width, biased),
+            kernel(other.width, other.bias is not None, pull is not None),
             systems.mass,
-            nothing if shared is None else values,
-            values if shared is None else nothing,
+            diagonal,
+            shape,
             np.ascontiguousarray(ridge if bias_ridge is None else bias_ridge, np.float32),
+            pulled(pull),
             self.steps,
             capacity,
         )

@@ -19,7 +19,7 @@ from numba import njit
 from numba.misc.special import literally
 from numpy.typing import NDArray
 
-from matweave.linalg.rows import RowSolver, RowSystems, run, tile_rows
+from matweave.linalg.rows import RowSolver, RowSystems, pulled, run, tile_rows
 from matweave.linalg.simd import LANES, ROWS, wide
 from matweave.linalg.tile import gather_residual
 from matweave.linalg.tile_gram import tile_gram, trailing_update
@@ -91,14 +91,14 @@ def solve(width, flat, x):  # pragma: no cover
 
 
 @cache
-def kernel(width: int, biased: bool):
+def kernel(width: int, biased: bool, sided: bool = False):
     """The compiled kernel for one width (a multiple of 16)."""
     lane = width + LANES
 
     @njit(nogil=True, cache=True, fastmath=_FAST)
     def rows_cholesky(
         indptr, indices, a, a_stride, b, b_stride, other, own, own_bias, ridge,
-        mass, gram, bias_ridge, capacity, rows, buffer, objective,
+        mass, gram, bias_ridge, pull, capacity, rows, buffer, objective,
     ):  # pragma: no cover  # fmt: skip
         tile, matrix = buffer[: capacity * width], buffer[capacity * width : (capacity + width) * width]
         work = buffer[(capacity + width) * width : (capacity + width) * width + 6 * lane].reshape(6, lane)
@@ -112,6 +112,9 @@ def kernel(width: int, biased: bool):
             for j in range(width):
                 matrix[j * width + j] += ridge[u]
             right[:] = 0
+            if sided:
+                for j in range(width):
+                    right[j] = pull[u, j]
             middle[:] = 0
             for low in range(0, n, capacity):
                 size, at = min(capacity, n - low), start + low
@@ -194,6 +197,7 @@ class Cholesky(RowSolver):
         ridge: NDArray,
         shared: NDArray | None = None,
         bias_ridge: NDArray | None = None,
+        pull: Vectors | None = None,
     ) -> float:
         width, capacity = other.width, tile_rows(systems, other.width)
         return run(
@@ -202,9 +206,10 @@ class Cholesky(RowSolver):
             own,
             ridge,
             (capacity + width) * width + 6 * (width + LANES),
-            kernel(width, other.bias is not None),
+            kernel(width, other.bias is not None, pull is not None),
             systems.mass,
             padded(shared, other).ravel(),
             np.ascontiguousarray(ridge if bias_ridge is None else bias_ridge, np.float32),
+            pulled(pull),
             capacity,
         )

@@ -25,7 +25,8 @@ class Evidence:
     histories: (indptr, indices) of the n users' training items.
     vectors: item vectors (m, d), or item_users: (indptr, users) of the training users of each item, for diversity.
     auc: per-user AUC (n,), computed by `ratings.auc` from blocks of scores.
-    predicted, target: ratings, one pair per test row; clip predictions to the scale first.
+    predicted, target: ratings, one pair per test row; clip predictions to the scale first. deviation: of one value about
+    its prediction, for each row.
     """
 
     codes: np.ndarray | None = None
@@ -40,6 +41,7 @@ class Evidence:
     item_users: Rows | None = None
     auc: np.ndarray | None = None
     predicted: np.ndarray | None = None
+    deviation: np.ndarray | None = None
     target: np.ndarray | None = None
 
     @cached_property

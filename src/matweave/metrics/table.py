@@ -3,7 +3,7 @@
     parse("ndcg@10")                           # one metric with its cut
     measure(["ndcg@10", "coverage@10"], evidence)   # many in one pass over the lists
 
-To add a metric: write its function in `ranking`, `beyond` or `ratings`, and one entry here.
+To add a metric: write its function in `ranking`, `beyond`, `ratings` or `uncertainty`, and one entry here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from matweave.errors import ConfigError, nearest
-from matweave.metrics import beyond, ranking, ratings
+from matweave.metrics import beyond, ranking, ratings, uncertainty
 from matweave.metrics.evidence import Evidence
 from matweave.metrics.hits import Hits
 
@@ -95,7 +95,7 @@ def _plain(
     name: str,
     compute: Callable[[Any, int], Values],
     needs: tuple[str, ...],
-    better: bool,
+    better: bool | None,
     per_user: bool,
     doc: str,
 ) -> Metric:
@@ -179,6 +179,30 @@ METRICS: Mapping[str, Metric] = {
             False,
             False,
             "mean absolute error of ratings",
+        ),
+        _plain(
+            "interval_coverage",
+            lambda e, _: uncertainty.interval_coverage(e.predicted, e.deviation, e.target),
+            ("predicted", "deviation", "target"),
+            None,
+            False,
+            "share of ratings inside their 90 % intervals: 0.9 is right, less too sure",
+        ),
+        _plain(
+            "interval_width",
+            lambda e, _: uncertainty.interval_width(e.deviation),
+            ("deviation",),
+            None,
+            False,
+            "mean width of the 90 % intervals of ratings; narrow is good where they cover what they say",
+        ),
+        _plain(
+            "crps",
+            lambda e, _: uncertainty.crps(e.predicted, e.deviation, e.target),
+            ("predicted", "deviation", "target"),
+            False,
+            False,
+            "continuous ranked probability score: error of the whole predicted law, in the units of ratings",
         ),
     )
 }

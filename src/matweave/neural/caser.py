@@ -144,6 +144,7 @@ class CaserStructure(EncoderStructure):
         """Images (n, L), and the users' codes (n,), -1 for strangers."""
         n = histories.n_rows
         codes = np.full(n, -1, np.int64) if users is None else np.asarray(users, np.int64)
+        codes = np.where(codes < self.users, codes, -1)  # users who came after training are strangers
         return last_images(histories, self.length), codes
 
 

@@ -9,7 +9,7 @@ stranger's history is encoded by the same forward pass as a training user's: not
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from matweave.config import settings_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
+from matweave.data.vocabulary import Vocabulary
 from matweave.deep import Tensor, seeded, torch, torch_threads
 from matweave.errors import DataError
 from matweave.factor.forms import Factored
@@ -58,6 +59,9 @@ class EncoderModel(Factored):
     def grown(self, histories: Csr, user_codes: np.ndarray) -> FactorRows:
         """A forward pass with what a method keeps of each training user by name."""
         return self._rows(histories, np.asarray(user_codes))
+
+    def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> EncoderModel:
+        return replace(self, users=users, seen=seen)  # rows are encoded when they are asked for
 
     def module(self) -> Encoder:
         """The network with its weights, in eval mode; built once."""

@@ -27,8 +27,10 @@ from typing import final
 import numpy as np
 
 from matweave.data.csr import Csr
+from matweave.data.vocabulary import Vocabulary
 from matweave.deep import Tensor, functional, nn, seeded, torch, torch_threads
 from matweave.factor.blocks import Top, most_alike, top_of
+from matweave.factor.forms import placed
 from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows, Rows
 from matweave.randomness import child
@@ -91,6 +93,12 @@ class PairModel(Recommender):
             load_arrays(module, self.weights)
             self._built.append(module.eval().requires_grad_(False))
         return self._built[0]
+
+    def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> PairModel:
+        rows = self.fold_in(seen.rows(changed)).factors
+        return replace(
+            self, users=users, seen=seen, user_vectors=placed(self.user_vectors, len(users), changed, rows)
+        )
 
     def known(self, user_codes: np.ndarray) -> FactorRows:
         return FactorRows(factors=self.user_vectors[user_codes], bias=None)

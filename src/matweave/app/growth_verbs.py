@@ -1,0 +1,105 @@
+"""The verbs behind `matweave grow` and `matweave forget`: more rows taken in without training, users taken out exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from matweave.app.catalogue import METHODS, label_of
+from matweave.app.verbs import ids_of
+from matweave.artifact import refuse_foreign, refuse_unwritable, save
+from matweave.data.interactions import Interactions
+from matweave.errors import ConfigError, DataError
+from matweave.factor.growing import fewer_users
+from matweave.factor.recommender import Recommender
+from matweave.storage import load_recommender
+
+Reader = Callable[[], Interactions]
+
+
+def grow(folder: Path, log: Reader, out: Path) -> tuple[Recommender, list[str]]:
+    """The model in a folder with the items and users of a log, saved in `out`; and what was taken in, as lines.
+
+    New items come first, by the rows that known users gave them; then each user of the log, new or known, is solved
+    for again. Items that only new users touched, and all new items where the method takes none in, are left out and told.
+    Raises DataError where no row is left.
+    """
+    _refuse(out)
+    model = load_recommender(folder)
+    rows, told = log(), []
+    fresh = ~model.items.encode(rows.items.ids)[1][rows.item_codes]
+    by_known = model.users.encode(rows.users.ids)[1][rows.user_codes]
+    if (fresh & by_known).any():
+        before = len(model.items)
+        try:
+            model = model.with_items(rows.take(fresh & by_known))
+            told.append(f"{len(model.items) - before:,} new items, by their rows of known users")
+        except ConfigError as error:
+            told.append(f"no new items: {error.what}")
+    there = model.items.encode(rows.items.ids)[1][rows.item_codes]
+    if not there.all():
+        told.append(f"{int((~there).sum()):,} rows left out: their items are not in the model")
+    if not there.any():
+        raise DataError(
+            "none of the log's rows is of an item of the model",
+            where=str(folder),
+            mend="give rows of items that training had, or fit again",
+        )
+    rows, before = rows.take(there), len(model.users)
+    model = model.with_users(rows)
+    new = len(model.users) - before
+    told.append(f"{new:,} new users, {rows.n_users - new:,} known users with more rows")
+    save(model, out)
+    return model, told
+
+
+def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, int]:
+    """What the method of the model in a folder makes of its training rows without these users, saved in `out`, and the users left.
+
+    Exact deletion: the recipe is fitted again with the same settings and seed. Raises UnknownId for ids that training
+    did not have, ConfigError for a model that was fitted on more than a log.
+    """
+    _refuse(out)
+    if not users:
+        raise ConfigError("no user is named", where="--user", mend="for example --user 42")
+    model = load_recommender(folder)
+    ids = ids_of(model.users, users)
+    name = label_of(model.method)
+    if name not in METHODS:
+        raise ConfigError(
+            f"{model.method} was fitted on more than a log",
+            where=str(folder),
+            mend="fit it again on the log without these users",
+        )
+    codes, _ = model.users.encode(ids)
+    rest = _timed(fewer_users(model, codes), model, codes)
+    found = METHODS[name](**model.settings).fit(rest)
+    save(found, out)
+    return found, len(found.users)
+
+
+def _timed(rest: Interactions, model: Recommender, codes: np.ndarray) -> Interactions:
+    """The log with times that only tell the order, for methods that read histories in order and nothing else of time."""
+    if model.seen.order is None:
+        return rest
+    kept = model.seen.rows(np.setdiff1d(np.arange(len(model.users)), codes))
+    starts = np.repeat(kept.indptr[:-1], kept.counts)
+    times = np.empty(kept.nnz, np.int64)
+    assert kept.order is not None
+    times[kept.order + starts] = np.arange(kept.nnz) - starts
+    return Interactions(
+        users=rest.users,
+        items=rest.items,
+        user_codes=rest.user_codes,
+        item_codes=rest.item_codes,
+        values=rest.values,
+        times=times,
+        frame=rest.frame,
+    )
+
+
+def _refuse(out: Path) -> None:
+    refuse_foreign(out)
+    refuse_unwritable(out, folder=True)

@@ -1,0 +1,145 @@
+"""What RESCAL and DEDICOM share: one epoch of alternating least squares on X_k ≈ W H_k Wᵀ + A_k.
+
+Step. Majorize where there are weights (factor/relation_squares.py), set μ, b and c in turn (each exactly), then all of W at once,
+left and right side alike (Bader, Harshman & Kolda 2007; Nickel, Tresp & Kriegel 2011):
+
+    W⁺ = (Σ_k X̃_k W H_kᵀ + X̃_kᵀ W H_k) (Σ_k H_k WᵀW H_kᵀ + H_kᵀ WᵀW H_k + λ I)⁻¹
+
+then the cores given W⁺. The step for W holds its other occurrence fixed, so by itself it need not lower the objective. But
+W⁺ - W is minus the gradient over a positive matrix, a direction of descent: where the objective would rise, the step is halved
+until it does not (rare; the published algorithms take it whole).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+import numpy as np
+
+from matweave.factor.loop import Arrays
+from matweave.factor.relation_squares import Bilinear, Squares, curvature
+from matweave.threads import blas_threads
+
+_HALVINGS = 20
+_ROUNDING = 2e-7  # of the objective: what float32 sums may add
+_DENSE = 1000  # entities up to which all eigenvectors are found at once
+
+
+class RelationALS(ABC):
+    """One fit. penalty: λ of W; bias_ridge and bias_kind (none, global, shared, own) of A."""
+
+    def __init__(self, cells: Squares, *, penalty: float, bias_kind: str, bias_ridge: float) -> None:
+        self.cells, self.bias_kind = cells, bias_kind
+        self.penalty, self.bias_ridge = penalty / cells.scale, bias_ridge / cells.scale
+
+    @abstractmethod
+    def first(self) -> np.ndarray:
+        """The first factors, (n, r) float32."""
+
+    @abstractmethod
+    def gram(self, factors: np.ndarray) -> np.ndarray:
+        """WᵀW (r, r) float64, or its diagonal (r,) where `cores` leaves the columns orthogonal."""
+
+    @abstractmethod
+    def cores(self, model: Bilinear, arrays: Arrays) -> tuple[Bilinear, Arrays, float]:
+        """The model with the best cores for its factors (which may be turned), other arrays to keep, and the objective
+        without the penalties of W and A. The arrays are those of the last epoch."""
+
+    def start(self) -> Arrays:
+        """Factors as `first` gives them, cores to fit, no biases."""
+        with blas_threads(1):
+            w, kinds = self.first(), self.cells.count
+            model = Bilinear(factors=w, cores=np.zeros((kinds, w.shape[1], w.shape[1]), np.float32))
+            if self.bias_kind != "none":
+                model = replace(model, means=np.zeros(kinds))
+            self.cells.refresh(model)
+            made, more, _ = self.cores(model, {})
+            return self._arrays(made, more, np.inf)
+
+    def epoch(self, number: int, arrays: Arrays) -> tuple[Arrays, float]:
+        """A step of everything; the objective never rises."""
+        with blas_threads(1):
+            model = bilinear(arrays)
+            self.cells.refresh(model)
+            if self.bias_kind != "none":
+                model = self.cells.biased(model, self.bias_ridge, self.bias_kind)
+            before, last, there = model.factors, float(arrays["value"][0]), self._toward(model)
+            most = last + _ROUNDING * abs(last)
+            for step in np.float32(0.5) ** np.arange(_HALVINGS, dtype=np.float32):
+                trial = there if step == 1 else before + step * (there - before)
+                made, more, value = self.cores(replace(model, factors=trial), arrays)
+                value += self._penalties(made)
+                if not value > most:  # NaN goes through, and is told as divergence
+                    return self._arrays(made, more, value), value * self.cells.scale
+            return arrays, last * self.cells.scale
+
+    def _toward(self, model: Bilinear) -> np.ndarray:
+        system = curvature(model.cores, self.gram(model.factors).astype(np.float32))
+        system[np.diag_indices_from(system)] += self.penalty + 1e-7 * np.trace(system) / len(system) + 1e-30
+        return np.linalg.solve(system, self.cells.pull(model).T).T.astype(np.float32)
+
+    def _penalties(self, model: Bilinear) -> float:
+        total = self.penalty * float(np.square(model.factors, dtype=np.float64).sum())
+        for side in (model.heads, model.tails):
+            if side is not None:
+                total += self.bias_ridge * float(np.square(side).sum())
+        return total
+
+    def _arrays(self, model: Bilinear, more: Arrays, value: float) -> Arrays:
+        named = {"entity_factors": model.factors, "cores": model.cores, "means": model.means,
+                 "head_bias": model.heads, "tail_bias": model.tails}  # fmt: skip
+        kept = {name: array for name, array in named.items() if array is not None}
+        return {**kept, **more, "value": np.array([value])}
+
+
+def bilinear(arrays: Arrays) -> Bilinear:
+    """The model that an epoch's arrays hold.
+
+    >>> bilinear({"entity_factors": np.ones((2, 1)), "cores": np.ones((1, 1, 1))}).means is None
+    True
+    """
+    return Bilinear(
+        factors=arrays["entity_factors"],
+        cores=arrays["cores"],
+        means=arrays.get("means"),
+        heads=arrays.get("head_bias"),
+        tails=arrays.get("tail_bias"),
+    )
+
+
+def single(arrays: Arrays, name: str) -> np.ndarray | None:
+    """A copy in float32 of an array that may be absent.
+
+    >>> single({}, "means") is None
+    True
+    """
+    return arrays[name].astype(np.float32) if name in arrays else None
+
+
+def nvecs(cells: Squares, rank: int, draw: np.random.Generator) -> np.ndarray:
+    """Eigenvectors of Σ_k X_k + X_kᵀ of largest absolute eigenvalue, (n, rank) float32; small random columns beyond n.
+
+    X as weighed: w times x.
+
+    >>> from matweave.data.relations import Relations
+    >>> one = Squares(Relations.from_codes([0, 1], None, [1, 0], n_entities=3), None, 1.0, "RESCAL")
+    >>> np.abs(nvecs(one, 1, np.random.default_rng(0))).round(3).ravel().tolist()
+    [0.707, 0.707, 0.0]
+    """
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import eigsh
+
+    n, weighed = cells.n, (cells.w * cells.x).astype(np.float64)
+    sums = sp.coo_array((weighed, (cells.heads, cells.tails)), shape=(n, n)).tocsr()
+    both = sums + sums.T
+    first = draw.standard_normal(n)  # drawn always, so that the columns beyond n do not depend on the way
+    with blas_threads(1):
+        if n <= _DENSE or rank > n // 3:
+            values, vectors = np.linalg.eigh(both.toarray())
+        else:
+            values, vectors = eigsh(both, k=rank, which="LM", v0=first)
+    order = np.argsort(-np.abs(values), kind="stable")[:rank]
+    found = 0.01 * draw.standard_normal((n, rank))
+    found[:, : len(order)] = vectors[:, order]
+    return found.astype(np.float32)

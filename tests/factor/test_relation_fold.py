@@ -1,0 +1,88 @@
+"""A new entity's row against dense least squares, written out cell by cell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from matweave.data.relations import Relations
+from matweave.errors import DataError
+from matweave.factor.rescal import RESCAL
+
+N, K = 8, 2
+
+
+def fitted(**more):
+    held = np.random.default_rng(0).random((K, N, N)) < 0.4
+    k, h, t = np.nonzero(held)
+    log = Relations.from_codes(h, k, t, n_entities=N)
+    return RESCAL(rank=3, regularization=0.3, core_regularization=0.1, epochs=6, **more).fit(log)
+
+
+def more_triples(**how):
+    return replace(
+        Relations.from_codes([8, 8, 2], [0, 1, 1], [1, 3, 8], [2.0, 1.0, 3.0], n_entities=9, n_kinds=K), **how
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "only"),
+    [({}, False), ({"unobserved_weight": 0.3, "biases": "own"}, False), ({"biases": "shared"}, True)],
+    ids=["zeros", "weights and biases", "only triples"],
+)
+def test_a_row_is_the_least_of_its_cells(settings, only):
+    model = fitted(**settings)
+    more = more_triples()
+    grown = model.with_entities(more.only_triples() if only else more)
+    w, h = model.entity_factors.astype(float), model.cores.astype(float)
+    rest = 0.0 if only else settings.get("unobserved_weight", 1.0)
+    system, right = 0.3 * np.eye(3), np.zeros(3)
+    values = {
+        (a, k, b): v
+        for a, k, b, v in zip(more.heads, more.relations, more.tails, more.strengths(), strict=True)
+    }
+    for k in range(K):
+        for other in range(N):
+            for cell, z, side in (
+                ((8, k, other), h[k] @ w[other], model.tail_bias),
+                ((other, k, 8), h[k].T @ w[other], model.head_bias),
+            ):
+                x, weight = values.get(cell, 0.0), 1.0 if cell in values else rest
+                offset = 0.0 if side is None else float(side[k % len(side), other] + model.means[k])
+                system += weight * np.outer(z, z)
+                right += weight * (x - offset) * z
+    np.testing.assert_allclose(grown.entity_factors[8], np.linalg.solve(system, right), rtol=1e-3, atol=1e-4)
+    assert grown.entities.to_list() == list(range(9))
+    old = {(int(c) // 81, int(c) // 9 % 9, int(c) % 9) for c in grown.cells}
+    assert {(k, a, b) for a, k, b in values} <= old
+    assert len(old) == len(model.cells) + 3
+
+
+def test_a_training_entity_given_again_gets_nearly_its_own_row():
+    """Its own row is the last step's; the fold solves it with all others as they are, its loop left out."""
+    held = np.random.default_rng(0).random((K, N, N)) < 0.4
+    k, h, t = np.nonzero(held)
+    model = RESCAL(rank=3, regularization=0.3, core_regularization=0.1, epochs=300, tolerance=0.0).fit(
+        Relations.from_codes(h, k, t, n_entities=N)
+    )
+    mine = ((h == 5) | (t == 5)) & (h != t)
+    twin = Relations.from_codes(
+        np.where(h[mine] == 5, 9, h[mine]),
+        k[mine],
+        np.where(t[mine] == 5, 9, t[mine]),
+        n_entities=10,
+        n_kinds=K,
+    )
+    grown = model.with_entities(replace(twin, entities=twin.entities.take(np.arange(10))))
+    a, b = grown.entity_factors[9], model.entity_factors[5]
+    assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.9
+
+
+def test_what_does_not_serve_is_told_at_once():
+    strange = Relations.of(heads=[0, 100], relations=[5, 0], tails=[100, 101])
+    with pytest.raises(DataError) as error:
+        fitted().with_entities(strange)
+    assert "1 triples are of relations" in error.value.what
+    assert "1 triples stand between two new" in error.value.what
