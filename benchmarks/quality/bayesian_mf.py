@@ -2,8 +2,8 @@
 
     python benchmarks/quality/bayesian_mf.py [--data DIR] [--tune] [--only ml-1m,u3-side] [--seeds 3]
 
-The settings below were chosen by `--tune` alone: a tenth of the training part of split 0 (of the fold) is held out, the test
-part is not looked at. Without `--tune` each row is fitted on the whole training part, with seed 0, 1, 2 (on ml-1m each with
+`--tune` holds out a tenth of the training part of split 0 (of the fold), and does not look at the test part. It chose the rank of ml-1m, which
+the rows with side data and with sets take over, and the settings of u1-side; rank 10 of u3 is that of the published figures. Without `--tune` each row is fitted on the whole training part, with seed 0, 1, 2 (on ml-1m each with
 its own split, as ratings.py has them), and judged on the test part: one JSON line a row with the mean over seeds. Users
 and items are all that the data set lists; of those without training rows a model says what their attributes and the
 priors do. Predictions are posterior means, clipped once; `coverage` is how many test ratings lie in their 90 % interval,

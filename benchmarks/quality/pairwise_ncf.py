@@ -2,8 +2,8 @@
 
     python benchmarks/quality/pairwise_ncf.py [--data DIR] [--tune] [--methods bpr,warp,logistic_mf]
 
-The protocol is that of `ncf_linear.py`. Settings were chosen by `--tune` alone, on each user's last training row held out;
-the test files are not opened there. Published for BPR: 0.6305 / 0.3730; measured here with the peers' best of a few settings
+The protocol is that of `ncf_linear.py`. Settings were chosen by hand on its validation cut, each user's last training row held out, with one
+seed; `--tune` searches the grid about them on the same cut, and does not open the test files. Published for BPR: 0.6305 / 0.3730; measured here with the peers' best of a few settings
 (rank 64): cornac BPR 0.688 / 0.408, lightfm WARP 0.692 / 0.415, implicit BPR 0.602 / 0.354 (its negatives are
 drawn by popularity). One JSON line a method: the mean of three seeds, and each seed.
 """

@@ -2,8 +2,8 @@
 
     python benchmarks/quality/svdpp.py [--data DIR] [--tune] [--methods "svdpp;nmf, masked"]
 
-Settings were chosen by `--tune` alone: a tenth of the training part of split 0 is held out, no test part is looked at. Without
-`--tune` the chosen settings are fitted on the training part of splits 0, 1, 2 with seeds 0, 1, 2 and judged on their test parts: one JSON
+Settings were chosen by hand on a tenth of the training part of split 0, held out; `--tune` searches the grid about them there, and looks at
+no test part. Without `--tune` the chosen settings are fitted on the training part of splits 0, 1, 2 with seeds 0, 1, 2 and judged on their test parts: one JSON
 line a method. Predictions are clipped to the range of training; unseen users and items get the mean and known biases.
 """
 

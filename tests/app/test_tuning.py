@@ -57,6 +57,16 @@ def test_rating_methods_are_tuned_by_rmse_downwards(log: mw.Interactions) -> Non
     assert "rank" not in found["history"][0]["settings"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_tuned(log: mw.Interactions, name: str) -> None:
+    few = ["epochs=2"] if "epochs" in names(METHODS[name]) else []
+    found = tuned(log, name, few, 3)
+    assert (found["trials"], found["failed"]) == (3, 0)
+    assert found["value"] == found["value"]  # a number
+    assert (found["valid"] is None) == (METHODS.room(name) == "factor")
+
+
 def test_a_search_with_nothing_to_search_is_refused(log: mw.Interactions) -> None:
     with pytest.raises(ConfigError, match="fixed by --set"):
         tuned(log, "ease", ["regularization=3"], 2)

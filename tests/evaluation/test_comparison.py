@@ -217,6 +217,20 @@ def test_a_split_by_user_is_judged_by_its_known_part():
     assert all(r.error is None and r.mean("recall@5") > 0 for r in found.results)
 
 
+def test_kernels_are_compiled_by_one_epoch_alone(split, monkeypatch):
+    seen: list[int] = []
+    real = mw.ImplicitALS.fit
+
+    def fit(self, train, **given):
+        model = real(self, train, **given)
+        seen.append(len(model.history.objective))
+        return model
+
+    monkeypatch.setattr(mw.ImplicitALS, "fit", fit)
+    compare({"als": mw.ImplicitALS(rank=2, epochs=3, tolerance=0.0)}, split, metrics=["ndcg@5"])
+    assert seen == [1, 3]
+
+
 def test_a_budget_ends_epochs_and_is_told_where_it_cannot_end(split):
     recipes = {"als": mw.ImplicitALS(rank=2, epochs=5), "ease": mw.EASE(), "one": mw.ImplicitALS(rank=2, epochs=1)}
     found = compare(recipes, split, metrics=["ndcg@5"], budget=0.0)

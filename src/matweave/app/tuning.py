@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matweave.app.catalogue import RATING_METHODS, method, name_of, recipe_of
+from matweave.app.catalogue import METHODS, RATING_METHODS, method, name_of, recipe_of
 from matweave.app.feature_files import for_recipe, of_training
 from matweave.app.progress import say
 from matweave.app.verbs import held_out
@@ -38,7 +38,9 @@ def search(
     """The best settings of a method on a validation part of `log`, as a JSON-able object.
 
     Keys: method, metric, value (of the best), settings, trials, failed, history (one object a trial), and valid: the share
-    that networks stop early on, as `fit --valid` does; None for the others, which are trained for all of their epochs.
+    that networks stop early on, as `fit --valid` does; None for factorizations, which are trained for all of their epochs: they
+    search `epochs` where it matters, keep all rows in the end, and stop too soon on single noisy looks (ml-100k, nDCG@10 on
+    rows of neither part: BPR 0.311 after 60 epochs and 0.146 stopped early; ImplicitALS 0.311 and 0.296; NMF 0.307 and 0.283).
     Trial 0 is the method's own defaults, so the answer is never worse than them. A failed trial is told and
     skipped. Ctrl-C ends the search with the best so far. features: user_features and item_features for every trial, whose
     weights are searched too (`side_space` of the recipe).
@@ -59,7 +61,7 @@ def search(
         )
     train, check = held_out(log, valid, name, metric)
     sided = of_training(sided, train)
-    early: dict[str, Any] = {"validate": check} if hasattr(base, "device") else {}
+    early: dict[str, Any] = {"validate": check} if METHODS.room(name) == "neural" else {}
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=False)
     )

@@ -283,11 +283,12 @@ def _judged(
 
 
 def _warm(recipe: Any, split: Split, features: Mapping[str, ItemContent]) -> None:
-    """Compile the kernels on a scrap of the log, so that `seconds` is of fitting also in a fresh installation."""
+    """Compile the kernels by one epoch on a scrap of the log, so that `seconds` is of fitting also in a fresh installation."""
     with suppress(
         *FAILURES
     ):  # a scrap may be too small for the method; the fit that counts tells why it fails
-        recipe.fit(split.train.take(np.arange(min(WARM_ROWS, len(split.train)))), **features)
+        scrap = split.train.take(np.arange(min(WARM_ROWS, len(split.train))))
+        recipe.fit(scrap, watch=lambda state, epochs: True, **features)
 
 
 def _early_stopping(recipe: Any, split: Split, metrics: list[str], threshold: float | None) -> Any:

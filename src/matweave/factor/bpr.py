@@ -12,7 +12,7 @@ Modes       "deterministic": users and items are cut into 8 groups, the items' a
             The same seed gives the same bits for any number of threads.
             "hogwild": rows in one random order, negatives from all items, threads write without locks: other bits each
             time where there are several threads. It is the reference for the quality of the first (ncf-ml-1m, rank
-            64, validation: HR@10 0.711 and nDCG@10 0.424 by one thread of it, 0.714 and 0.423 in blocks), and slower.
+            64, λ 0.01, constant rate, validation: HR@10 0.711 and nDCG@10 0.424 by one thread of it, 0.714 and 0.423 in blocks), and slower.
 Cost        An epoch is 12 rank operations a row, three vectors read and written; memory: the vectors, 12 bytes a row.
 Fold-in     The minimum of the user's part of the expected objective with the items fixed, by Newton's method: linalg/pairwise_row.py.
             Training does not go all the way there, so that a trained row is shorter: on ncf-ml-1m (rank 64, 302 users left out of

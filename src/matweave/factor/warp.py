@@ -7,7 +7,7 @@ Objective   min Σ_(u,i) L(rank of i for u), L(k) = 1 + 1/2 + ... + 1/k, by its 
             epoch's rows, each as its step found it. With penalty λ, and vectors no longer than `max_norm` (the
             paper's constraint; none: any length).
 Step        One for each row and epoch, in random order; rates by AdaGrad for each row: linalg/rank_loss.py has every term. The paper steps at a constant
-            rate, which was worse here (ncf-ml-1m, validation nDCG@10 after 20 epochs: 0.37 at best).
+            rate, which was worse here (ncf-ml-1m, validation nDCG@10: 0.37 at the better of two settings, 0.43 with AdaGrad).
 Modes       "deterministic": in blocks that share no row, a negative from its positive's group of items, redrawn for each epoch; the same bits for
             any number of threads (linalg/cells.py). N counts draws from a random eighth of the items, whose share of
             violations is that of all on average. "hogwild": negatives from all items, threads write without

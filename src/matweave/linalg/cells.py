@@ -18,7 +18,7 @@ has met every item of the group, and no other, has no negative in this epoch and
 Inside a cell users come in random order, and a user's rows together, in random order: the user's vector stays in the
 first cache, and what the user has met of the group is just these rows, so that a draw is checked by one look at a mark.
 
-Cost        A deal is two looks and one draw for each row, about 5 ns; 4 (S + 1) bytes a user, 4 a row.
+Cost        A deal is two looks and one draw for each row, about 10 ns; 4 (S + 1) bytes a user, 4 a row.
 Source      Blocks without a common row: Gemulla, Nijkamp, Haas & Sismanis 2011. The partition of the negatives is ours.
 Checked by  tests/linalg/test_cells.py: every row once, no common row in a stage, even draws over the epochs.
 """
