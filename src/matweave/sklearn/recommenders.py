@@ -10,7 +10,7 @@ To search parameters, lay a matrix out as rows first, and hold out within users:
 
     GridSearchCV(EASE(), {"regularization": [10, 100]}, cv=InteractionKFold(3)).fit(interactions(X)).best_estimator_
 
-Rating methods (BiasedMF, ExplicitALS) may be judged by scikit-learn's scorers too: `fit(X, y)` takes the values as y, and
+Rating methods (BiasedMF, ExplicitALS, BayesianMF, ...) may be judged by scikit-learn's scorers too: `fit(X, y)` takes the values as y, and
 `predict` answers for users and items that training lacks by the mean and the biases that are known.
 
 Checked by tests/sklearn/test_recommenders.py: parameters against the recipes', answers against their models', and against
@@ -21,8 +21,52 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, final
 
-from matweave.factor import biased_mf, ease, explicit_als, implicit_als, item_knn, popularity, pure_svd
+from matweave.factor import (
+    bayesian_mf,
+    biased_mf,
+    bpr,
+    ease,
+    explicit_als,
+    factorization_machine,
+    implicit_als,
+    item_knn,
+    logistic_mf,
+    nmf,
+    popularity,
+    probabilistic_mf,
+    pure_svd,
+    rp3beta,
+    slim,
+    svdpp,
+    warp,
+)
 from matweave.sklearn.recipes import RecommenderEstimator
+
+
+@final
+class BPR(RecommenderEstimator):
+    """`matweave.BPR` as an estimator: pairs of a taken and a drawn item.
+
+    >>> import scipy.sparse as sp
+    >>> model = BPR(rank=2, epochs=20, seed=1).fit(sp.csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    >>> model.recommend([3], k=2).num_rows
+    2
+    """
+
+    recipe: ClassVar[Any] = bpr.BPR
+
+
+@final
+class BayesianMF(RecommenderEstimator):
+    """`matweave.BayesianMF` as an estimator: ratings by draws from the posterior of the factors.
+
+    >>> import scipy.sparse as sp
+    >>> ratings = sp.csr_array([[5.0, 1.0, 0.0], [5.0, 0.0, 4.0], [0.0, 1.0, 4.0]])
+    >>> BayesianMF(rank=1, burn_in=5, samples=10).fit(ratings).predict([(0, 0)]).shape
+    (1,)
+    """
+
+    recipe: ClassVar[Any] = bayesian_mf.BayesianMF
 
 
 @final
@@ -64,6 +108,19 @@ class ExplicitALS(RecommenderEstimator):
 
 
 @final
+class FactorizationMachine(RecommenderEstimator):
+    """`matweave.FactorizationMachine` as an estimator: ratings by weights and vectors of every feature.
+
+    >>> import scipy.sparse as sp
+    >>> ratings = sp.csr_array([[5.0, 1.0, 0.0], [5.0, 0.0, 4.0], [0.0, 1.0, 4.0]])
+    >>> FactorizationMachine(rank=1, burn_in=5, samples=10).fit(ratings).predict([(0, 0)]).shape
+    (1,)
+    """
+
+    recipe: ClassVar[Any] = factorization_machine.FactorizationMachine
+
+
+@final
 class ImplicitALS(RecommenderEstimator):
     """`matweave.ImplicitALS` as an estimator: ranking by weighted least squares over all cells.
 
@@ -90,6 +147,32 @@ class ItemKNN(RecommenderEstimator):
 
 
 @final
+class LogisticMF(RecommenderEstimator):
+    """`matweave.LogisticMF` as an estimator: logistic regression on both sides over all cells.
+
+    >>> import scipy.sparse as sp
+    >>> model = LogisticMF(rank=2, epochs=20, seed=1).fit(sp.csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    >>> model.recommend([3], k=2).num_rows
+    2
+    """
+
+    recipe: ClassVar[Any] = logistic_mf.LogisticMF
+
+
+@final
+class NMF(RecommenderEstimator):
+    """`matweave.NMF` as an estimator: nonnegative factors.
+
+    >>> import scipy.sparse as sp
+    >>> model = NMF(rank=2, seed=1).fit(sp.csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    >>> model.recommend([3], k=2).num_rows
+    2
+    """
+
+    recipe: ClassVar[Any] = nmf.NMF
+
+
+@final
 class Popularity(RecommenderEstimator):
     """`matweave.Popularity` as an estimator: what everybody had most.
 
@@ -103,6 +186,19 @@ class Popularity(RecommenderEstimator):
 
 
 @final
+class ProbabilisticMF(RecommenderEstimator):
+    """`matweave.ProbabilisticMF` as an estimator: ratings by factors with Gaussian priors.
+
+    >>> import scipy.sparse as sp
+    >>> ratings = sp.csr_array([[5.0, 1.0, 0.0], [5.0, 0.0, 4.0], [0.0, 1.0, 4.0]])
+    >>> ProbabilisticMF(rank=1).fit(ratings).predict([(0, 0)]).shape
+    (1,)
+    """
+
+    recipe: ClassVar[Any] = probabilistic_mf.ProbabilisticMF
+
+
+@final
 class PureSVD(RecommenderEstimator):
     """`matweave.PureSVD` as an estimator: the best low-rank fit of the matrix itself.
 
@@ -113,3 +209,55 @@ class PureSVD(RecommenderEstimator):
     """
 
     recipe: ClassVar[Any] = pure_svd.PureSVD
+
+
+@final
+class RP3beta(RecommenderEstimator):
+    """`matweave.RP3beta` as an estimator: walks of three steps, popularity held against items.
+
+    >>> import scipy.sparse as sp
+    >>> model = RP3beta(neighbors=2).fit(sp.csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    >>> model.recommend([3], k=2).num_rows
+    2
+    """
+
+    recipe: ClassVar[Any] = rp3beta.RP3beta
+
+
+@final
+class SLIM(RecommenderEstimator):
+    """`matweave.SLIM` as an estimator: an elastic net for each item.
+
+    >>> import scipy.sparse as sp
+    >>> model = SLIM(regularization=0.1, l1=0.01).fit(sp.csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    >>> model.recommend([3], k=2).num_rows
+    2
+    """
+
+    recipe: ClassVar[Any] = slim.SLIM
+
+
+@final
+class SVDpp(RecommenderEstimator):
+    """`matweave.SVDpp` as an estimator: ratings by factors, biases and what else was rated.
+
+    >>> import scipy.sparse as sp
+    >>> ratings = sp.csr_array([[5.0, 1.0, 0.0], [5.0, 0.0, 4.0], [0.0, 1.0, 4.0]])
+    >>> SVDpp(rank=1, epochs=10).fit(ratings).predict([(0, 0)]).shape
+    (1,)
+    """
+
+    recipe: ClassVar[Any] = svdpp.SVDpp
+
+
+@final
+class WARP(RecommenderEstimator):
+    """`matweave.WARP` as an estimator: pairs that weigh by the rank of the taken item.
+
+    >>> import scipy.sparse as sp
+    >>> model = WARP(rank=2, epochs=20, seed=1).fit(sp.csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    >>> model.recommend([3], k=2).num_rows
+    2
+    """
+
+    recipe: ClassVar[Any] = warp.WARP
