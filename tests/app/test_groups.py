@@ -37,7 +37,9 @@ def test_a_log_leaves_out_what_it_does_not_allow_but_not_what_was_named() -> Non
     assert list(left) == [name for name in METHODS if name in left]
 
 
-def test_without_torch_the_neural_ones_are_left_out_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_neural_ones_are_left_out_with_the_pip_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(groups, "find_spec", lambda name: None)
     wanted = asked(["all"])
     assert set(wanted.left_out) == set(asked(["neural", "ease"]).left_out)
@@ -77,7 +79,15 @@ def test_compare_takes_a_group_and_tells_what_a_budget_ended(
     monkeypatch.setattr(groups, "asked", lambda words: few)
     words = ("--split", "random", "--methods", "all", "--budget", 0.00001, "--metrics", "ndcg@5")
     assert cli("compare", csv_log(tmp_path), *words)[0] == 2  # under the least
-    words = (*words[:5], 0.001, *words[6:], "--set", "implicit_als.epochs=100000", "--set", "implicit_als.tolerance=0")
+    words = (
+        *words[:5],
+        0.001,
+        *words[6:],
+        "--set",
+        "implicit_als.epochs=100000",
+        "--set",
+        "implicit_als.tolerance=0",
+    )
     code, out, err = cli("compare", csv_log(tmp_path), *words)
     assert code == 0, err
     assert "each fit was given 0.06 s" in out
@@ -88,7 +98,16 @@ def test_compare_takes_a_group_and_tells_what_a_budget_ended(
 @pytest.mark.slow
 def test_every_method_is_compared_on_a_small_log_within_its_budget(cli, tmp_path: Path) -> None:
     code, out, err = cli(
-        "compare", csv_log(tmp_path), "--split", "random", "--methods", "all", "--budget", 0.01, "--metrics", "ndcg@5"
+        "compare",
+        csv_log(tmp_path),
+        "--split",
+        "random",
+        "--methods",
+        "all",
+        "--budget",
+        0.01,
+        "--metrics",
+        "ndcg@5",
     )
     assert code == 0, err
     assert "failed" not in out

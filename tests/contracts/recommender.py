@@ -464,7 +464,7 @@ class RecommenderContract:
         ):
             with pytest.raises(ConfigError, match="how sure") as error:
                 ask()
-            assert "bayesian_mf, explicit_als, implicit_als" in error.value.mend
+            assert "bayesian_mf, factorization_machine, explicit_als, implicit_als" in error.value.mend
 
     def test_deviations_are_those_of_their_users_whoever_is_asked_with_them(self, case: Case) -> None:
         if not case.variance:

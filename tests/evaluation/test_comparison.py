@@ -232,7 +232,11 @@ def test_kernels_are_compiled_by_one_epoch_alone(split, monkeypatch):
 
 
 def test_a_budget_ends_epochs_and_is_told_where_it_cannot_end(split):
-    recipes = {"als": mw.ImplicitALS(rank=2, epochs=5), "ease": mw.EASE(), "one": mw.ImplicitALS(rank=2, epochs=1)}
+    recipes = {
+        "als": mw.ImplicitALS(rank=2, epochs=5),
+        "ease": mw.EASE(),
+        "one": mw.ImplicitALS(rank=2, epochs=1),
+    }
     found = compare(recipes, split, metrics=["ndcg@5"], budget=0.0)
     als, ease, one = (by_name(found)[name] for name in recipes)
     assert als.over == "ended by the budget of 0 s, after epoch 1 of 5"

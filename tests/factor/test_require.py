@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from matweave.data.interactions import Interactions
@@ -25,3 +26,10 @@ def test_missing_times_name_the_setting():
     with pytest.raises(DataError, match="half_life_days") as caught:
         require.times(BARE, "Popularity", "half_life_days")
     assert "leave half_life_days out" in caught.value.mend
+
+
+def test_values_whose_squares_overflow_are_refused():
+    assert require.moderate(None, "M") is None
+    with pytest.raises(DataError, match=r"1e\+16 overflow when squared") as caught:
+        require.moderate(np.array([1, -1e16], np.float32), "M")
+    assert caught.value.where == "M.fit"

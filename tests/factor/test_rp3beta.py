@@ -55,9 +55,9 @@ def test_rows_then_columns_keep_their_largest(seed, neighbors):
 def test_a_walk_counted_by_hand():
     """Item 0 is of users 0 and 1, item 1 of both, item 2 of user 1: from 0 through 1 to 2 in ½ · ⅓ of the walks."""
     log = Interactions.from_codes([0, 0, 1, 1, 1], [0, 1, 0, 1, 2])
-    w = weights(RP3beta(beta=0.0, normalize=False).fit(log))
+    w = weights(RP3beta(alpha=1.0, beta=0.0, normalize=False).fit(log))
     np.testing.assert_allclose(w[0], [0, 1 / 2 * 1 / 2 + 1 / 2 * 1 / 3, 1 / 2 * 1 / 3], rtol=1e-6)
-    punished = weights(RP3beta(beta=1.0, normalize=False).fit(log))
+    punished = weights(RP3beta(alpha=1.0, beta=1.0, normalize=False).fit(log))
     np.testing.assert_allclose(punished[0], w[0] / [2, 2, 1], rtol=1e-6)
 
 

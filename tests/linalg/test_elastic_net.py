@@ -39,7 +39,7 @@ def test_equals_plain_coordinate_descent_dense_and_sparse(seed, nonnegative, sma
 def test_active_sets_that_grow_end_where_one_over_all_ends(small):
     """More columns than the first set and its buffer hold."""
     parts, x = table(3, rows=500, columns=300, density=0.1)
-    w, objectives = solved(parts, 300, small, l1=0.0, l2=2.0, nonnegative=False, tolerance=1e-7)
+    w, _ = solved(parts, 300, small, l1=0.0, l2=2.0, nonnegative=False, tolerance=1e-7)
     gram = x.T @ x
     for j in (0, 17, 299):
         others = np.delete(np.arange(300), j)

@@ -5,7 +5,7 @@ from by_hand import item_knn as slow
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matweave.linalg.neighbors import bm25, nearest_columns, tf_idf
+from matweave.linalg.neighbors import bm25, closest, nearest_columns, tf_idf
 from matweave.threads import set_threads
 
 
@@ -33,6 +33,17 @@ def test_equals_the_slow_twin(seed, k, shrink, asymmetry):
     assert ((got > 0).sum(axis=1) == np.minimum(k, (s > 0).sum(axis=1))).all()
     np.testing.assert_allclose(got[got > 0], s[got > 0], rtol=1e-5)
     np.testing.assert_allclose(got.sum(axis=1), slow.nearest(s, k).sum(axis=1), rtol=1e-4)
+
+
+def test_two_tables_may_differ_left_and_right():
+    x = random_table(4)
+    indptr, indices, values = table(x)
+    left, right = values, (values**2).astype(np.float32)
+    mine, theirs = (np.random.default_rng(s).random(12).astype(np.float32) + 1 for s in (0, 1))
+    got = full(closest(indptr, indices, left, right, k=12, mine=mine, theirs=theirs, shrink=0.5), 12)
+    wanted = (x.T @ (x**2.0)) / (np.outer(mine, theirs) + 0.5)
+    np.fill_diagonal(wanted, 0.0)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
 
 
 def test_ties_go_to_the_smaller_code_and_codes_ascend():

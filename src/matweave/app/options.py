@@ -55,7 +55,9 @@ Methods = Annotated[
 ]
 Budget = Annotated[
     float | None,
-    typer.Option(min=0.001, metavar="MINUTES", help="For each fit; default 5 with all, factor or neural, else no end."),
+    typer.Option(
+        min=0.001, metavar="MINUTES", help="For each fit; default 5 with all, factor or neural, else no end."
+    ),
 ]
 Init = Annotated[
     Path | None,

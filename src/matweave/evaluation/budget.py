@@ -38,7 +38,9 @@ class Budget:
         budget = f"the budget of {spell(self.seconds)}"
         if self.ended is not None:
             return f"ended by {budget}, after epoch {self.ended[0]} of {self.ended[1]}"
-        return f"took {spent:.1f} s, over {budget}: it has no epoch to end after" if spent > self.seconds else ""
+        return (
+            f"took {spent:.1f} s, over {budget}: it has no epoch to end after" if spent > self.seconds else ""
+        )
 
 
 def spell(seconds: float) -> str:

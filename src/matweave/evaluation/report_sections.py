@@ -182,7 +182,9 @@ def fits(found: Comparison) -> list[Html]:
         if result.model is not None:
             past = result.model.history
             end = f"{past.objective[-1]:.6g}" if past.objective else "–"
-            rows.append([result.name, result.over or past.stopped, past.epoch or "–", end, f"{result.seconds:,.2f}"])
+            rows.append(
+                [result.name, result.over or past.stopped, past.epoch or "–", end, f"{result.seconds:,.2f}"]
+            )
     if rows:
         parts.append(
             table(

@@ -122,7 +122,7 @@ class Recommender(ABC):
         raise ConfigError(
             f"{self.method} does not know how sure it is of a score",
             where=self.method,
-            mend="fit a method that has a variance: bayesian_mf, explicit_als, implicit_als",
+            mend="fit a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als",
         )
 
     def recommend(

@@ -44,8 +44,8 @@ class RP3beta:
     [{'item': 1, 'score': 1.0, 'rank': 1}]
     """
 
-    neighbors: int = 100
-    alpha: float = 1.0
+    neighbors: int = 200
+    alpha: float = 0.8
     beta: float = 0.6
     normalize: bool = True
     use_values: bool = False

@@ -191,7 +191,7 @@ class Gram:
     def __len__(self) -> int:
         return len(self.diagonal)
 
-    def arrays(self) -> tuple[NDArray, ...]:
+    def arrays(self) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
         """The five arrays, as kernels take them."""
         return self.full, self.starts, self.columns, self.values, self.diagonal
 
