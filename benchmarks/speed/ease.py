@@ -26,6 +26,7 @@ import scipy.linalg as sl
 import scipy.sparse as sp
 
 from matweave.data.interactions import Interactions
+from matweave.evaluation.machine import peak_memory
 from matweave.factor.ease import EASE
 from matweave.threads import blas_threads, set_threads
 
@@ -33,7 +34,7 @@ THREADS, REGULARIZATION = 2, 500.0
 SHAPE = (6040, 3706)
 
 HEAD = """
-import json, os, sys, time
+import json, os, resource, sys, time
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "2"
 os.environ["LK_NUM_THREADS"] = os.environ["LK_NUM_BACKEND_THREADS"] = "2"
 import warnings; warnings.simplefilter("ignore")
@@ -52,7 +53,7 @@ log = Dataset.construct(rows)
 for _ in range(2):
     model = EASEModel(regularization=500); began = time.perf_counter(); model.fit(log)
     best.append(time.perf_counter() - began)
-print("RESULT", json.dumps({"seconds": best[-1], "version": version("rectools")}))
+print("RESULT", json.dumps({"seconds": best[-1], "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "version": version("rectools")}))
 """,
     "lenskit": HEAD
     + """
@@ -63,7 +64,7 @@ log = from_interactions_df(pd.DataFrame(dict(user_id=z["users"], item_id=z["item
 for _ in range(2):
     model = EASEScorer(regularization=500); began = time.perf_counter(); model.train(log, TrainingOptions(rng=0))
     best.append(time.perf_counter() - began)
-print("RESULT", json.dumps({"seconds": best[-1], "version": version("lenskit")}))
+print("RESULT", json.dumps({"seconds": best[-1], "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "version": version("lenskit")}))
 """,
 }
 
@@ -117,9 +118,14 @@ def main(arguments: list[str] | None = None) -> None:
     bar, mine = scipy_route(train)[1], ours(users, items)[1]
     difference = float(np.abs(bar - mine).max())
     times: dict[str, list[float]] = {"matweave": [], "scipy": []}
+    peaks: dict[str, float] = {}
     for _ in range(given.repeats):
-        times["matweave"].append(ours(users, items)[0])
-        times["scipy"].append(scipy_route(train)[0])
+        with peak_memory() as peak:
+            times["matweave"].append(ours(users, items)[0])
+        peaks["matweave"] = max(peaks.get("matweave", 0.0), peak[0])
+        with peak_memory() as peak:
+            times["scipy"].append(scipy_route(train)[0])
+        peaks["scipy"] = max(peaks.get("scipy", 0.0), peak[0])
     versions = {"matweave": version("matweave"), "scipy": version("scipy")}
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "rows.npz"
@@ -128,11 +134,12 @@ def main(arguments: list[str] | None = None) -> None:
             found = peer(given.peers / name / "bin" / "python", code, table)
             times[name] = [found["seconds"]] if found else []
             versions[name] = found["version"] if found else ""
+            peaks[name] = found["mb"] if found else 0.0
     for who, seconds in times.items():
         line = {"benchmark": "EASE, ncf-ml-1m, 3,706 items, λ 500", "who": who, "threads": THREADS}
         if seconds:
             line |= {"version": versions[who], "seconds": round(median(seconds), 4)}
-            line |= {"all": [round(s, 3) for s in seconds]}
+            line |= {"all": [round(s, 3) for s in seconds], "peak_mb": round(peaks[who])}
             line |= {"ratio": round(median(seconds) / median(times["scipy"]), 3)}
         else:
             line["not_measured"] = f"no environment at {given.peers / who}"

@@ -27,13 +27,14 @@ from statistics import median
 import numpy as np
 
 from matweave.data.interactions import Interactions
+from matweave.evaluation.machine import peak_memory
 from matweave.factor.implicit_als import ImplicitALS
 from matweave.threads import set_threads
 
 EPOCHS, K = 8, 20
 
 PEERS = """
-import json, logging, sys, time
+import json, logging, resource, sys, time
 from importlib.metadata import version
 import numpy as np, scipy.sparse as sp
 import irspack
@@ -64,6 +65,7 @@ for name, fit in {"irspack": irs, **({} if solver == "block" else {"implicit": i
     one, whole, more = fit(1)[0], fit(epochs)[0], fit(1 + epochs)
     np.savez(f"{out}-{name}.npz", x=more[1], y=more[2])
     row = {"epoch": (more[0] - one) / epochs, "with_setup": whole / epochs, "version": version(name)}
+    row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # of the process so far
     print("RESULT", name, json.dumps(row))
 """
 
@@ -95,7 +97,10 @@ def ours(log: Interactions, rank: int, solver: str) -> tuple[dict, np.ndarray, n
 
     fit(1)
     one, whole, (most, model) = fit(1)[0], fit(EPOCHS)[0], fit(1 + EPOCHS)
+    with peak_memory() as peak:  # apart from the clock: it looks every 20 ms, which an epoch would feel
+        fit(2)
     row = {"epoch": (most - one) / EPOCHS, "with_setup": whole / EPOCHS, "version": version("matweave")}
+    row["peak_mb"] = peak[0]
     return row, model.user_factors, model.item_factors
 
 
@@ -165,7 +170,7 @@ def compare(log: Interactions, rank: int, solver: str, python: Path, rows: tuple
                 z = np.load(f"{folder}/factors-{name}.npz")
                 quality[name] = ndcg(z["x"], z["y"], users, items, held)
     middle = {
-        name: {k: median(r[k] for r in rows) for k in ("epoch", "with_setup")} for name, rows in runs.items()
+        name: {k: median(r[k] for r in rows) for k in ("epoch", "with_setup", "peak_mb")} for name, rows in runs.items()
     }
     fastest = min((m["epoch"] for name, m in middle.items() if name != "matweave"), default=None)
     for name, figures in middle.items():
@@ -177,6 +182,7 @@ def compare(log: Interactions, rank: int, solver: str, python: Path, rows: tuple
             "version": runs[name][0]["version"],
             "epoch_seconds": round(figures["epoch"], 4),
             "with_setup": round(figures["with_setup"], 4),
+            "peak_mb": round(figures["peak_mb"]),
             "ratio_to_fastest_peer": None if fastest is None else round(figures["epoch"] / fastest, 3),
             "ndcg@20": round(quality[name], 4),
             "rounds": rounds,

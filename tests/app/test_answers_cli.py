@@ -63,7 +63,7 @@ def test_what_would_have_no_effect_is_refused(cli: Callable, folder: Path, words
     assert said in err
     code, _, err = cli("recommend", folder / "unsure", "--all", "--uncertainty", "ucb")
     assert code == 2
-    assert "bayesian_mf, explicit_als, implicit_als" in err
+    assert "bayesian_mf, factorization_machine, explicit_als, implicit_als" in err
 
 
 def test_pairs_are_predicted_in_their_order(cli: Callable, folder: Path, tmp_path: Path) -> None:

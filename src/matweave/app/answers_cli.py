@@ -129,7 +129,7 @@ def predict(
     """Predict with a saved model: what users would say of items, or the targets of a network.
 
     A recommender is asked for pairs of its users and items, read by --user and --item, and --interval tells how sure it
-    is (of methods with a variance: bayesian_mf, explicit_als, implicit_als). A network reads its columns as in training
+    is (of methods with a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als). A network reads its columns as in training
     unless said otherwise; the other options are its.
     """
     from matweave.app import verbs

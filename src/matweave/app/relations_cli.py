@@ -1,4 +1,4 @@
-"""The commands of relations: `matweave relations fit`, `predict`, `similar`, `communities`, `evaluate`, `report`."""
+"""The commands of relations: `matweave relations fit`, `tune`, `predict`, `similar`, `communities`, `evaluate`, `report`."""
 
 from __future__ import annotations
 
@@ -100,6 +100,53 @@ def relations_fit(
     if done.unfinished:
         say(f"stopped early; what was learned is saved. Add --resume to go on (checkpoint in {out}).")
         raise typer.Exit(130)
+
+
+@relations_app.command("tune")
+def relations_tune(
+    method: Annotated[
+        str, typer.Argument(help="rescal, dedicom, symmetric_nmf, tri_factorization or compl_ex.")
+    ],
+    file: File,
+    valid: Annotated[
+        Path | None, typer.Option(help="Triples to judge by; a tenth of FILE if not given.", metavar="FILE")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Settings to try.")] = 30,
+    minutes: Annotated[float, typer.Option(min=0, help="Begin no trial after so long.")] = 60.0,
+    metric: Annotated[str, typer.Option(help="mrr, hits@10 or mean_rank, by filtered ranking.")] = "mrr",
+    settings: o.Settings = None,
+    head: Head = None,
+    relation: Relation = None,
+    tail: Tail = None,
+    value: Value = None,
+    absent: Absent = "zero",
+    undirected: Undirected = False,
+    duplicates: Duplicates = "last",
+    on_bad_rows: o.BadRows = "error",
+    json_to: o.Json = None,
+    seed: o.Seed = 0,
+    threads: o.Threads = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Search the settings of METHOD by validation triples, and print the line that fits with the best."""
+    from matweave.app import relations_verbs as verbs
+    from matweave.app.relations_tuning import search
+    from matweave.app.tables import write_json
+    from matweave.app.tuning import fit_line, searcher
+
+    set_threads(threads)
+    searcher()  # asked before anything is read
+    columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
+    train = verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns)
+    check = None if valid is None else verbs.read(valid, quiet=quiet, undirected=undirected, **columns)
+    found = search(
+        method, train, check, fixed=settings or [], trials=trials, minutes=minutes, metric=metric, seed=seed, quiet=quiet
+    )  # fmt: skip
+    if json_to:
+        write_json(found, json_to)
+    if json_to != "-":
+        print(f"{metric} {found['value']:.4f} on validation, best of {found['trials']} trials")
+        print(fit_line(found, file, command="matweave relations fit", seed=None if seed == 0 else str(seed)))
 
 
 @relations_app.command("predict")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.errors import ConfigError, MatweaveError, missing_extra
 
-LOWER_IS_BETTER = ("rmse", "mae")
+LOWER_IS_BETTER = ("rmse", "mae", "mean_rank")
 
 
 def search(
@@ -45,8 +45,6 @@ def search(
     skipped. Ctrl-C ends the search with the best so far. features: user_features and item_features for every trial, whose
     weights are searched too (`side_space` of the recipe).
     """
-    optuna = searcher()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = name_of(method(name))
     metric = metric or ("rmse" if name in RATING_METHODS else "ndcg@10")
     base = recipe_of(name, fixed, seed)
@@ -54,14 +52,41 @@ def search(
     sided = for_recipe(base, features or {})
     wide = method(name).space | getattr(base, "side_space", {})
     idle = {k for k in ("user_weight", "item_weight") if k.replace("weight", "features") not in sided}
-    space = {k: v for k, v in wide.items() if k not in chosen | idle}
-    if not space:
-        raise ConfigError(
-            f"every setting of {name} that is searched is fixed by --set", where="tune", mend="leave one out"
-        )
+    space = free(name, wide, chosen | idle)
     train, check = held_out(log, valid, name, metric)
     sided = of_training(sided, train)
     early: dict[str, Any] = {"validate": check} if METHODS.room(name) == "neural" else {}
+
+    def one(recipe: Any) -> float:
+        model = recipe.fit(train, **early, **sided)
+        if model.history.stopped == "interrupted":  # a fit takes the first Ctrl-C for itself
+            raise KeyboardInterrupt
+        return check.measure(model)
+
+    best, history = searched(
+        name, base, space, one, metric=metric, trials=trials, minutes=minutes, seed=seed, quiet=quiet
+    )
+    return found_of(name, base, chosen, metric, best, history) | {"valid": valid if early else None}
+
+
+def searched(
+    name: str,
+    base: Any,
+    space: Space,
+    one: Callable[[Any], float],
+    *,
+    metric: str,
+    trials: int,
+    minutes: float,
+    seed: int,
+    quiet: bool,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The best trial and all of them: recipes like `base` with settings drawn from `space`, judged by `one`, higher is better.
+
+    Trial 0 is `base` itself. Raises ConfigError where no trial ended well, MissingExtra without optuna.
+    """
+    optuna = searcher()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=False)
     )
@@ -75,10 +100,7 @@ def search(
             row: dict[str, Any] = {"trial": len(history), "settings": settings}
             start = time.perf_counter()
             try:
-                model = replace(base, **settings).fit(train, **early, **sided)
-                if model.history.stopped == "interrupted":  # a fit takes the first Ctrl-C for itself
-                    raise KeyboardInterrupt
-                value = check.measure(model)
+                value = one(replace(base, **settings))
                 row["value"] = -value if metric in LOWER_IS_BETTER else value
                 study.tell(trial, value)
             except MatweaveError as error:
@@ -99,29 +121,49 @@ def search(
             f"no trial of {name} ended well: {why}", where="tune", mend="mend that and try again"
         )
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    best = max(good, key=lambda row: sign * row["value"])
-    searched = best["settings"]
+    return max(good, key=lambda row: sign * row["value"]), history
+
+
+def found_of(
+    name: str, base: Any, chosen: set[str], metric: str, best: dict[str, Any], history: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The object that a search gives; chosen: the settings that were fixed, which are told with those found."""
     given = {k: v for k, v in settings_of(base).items() if k in chosen}
     return {
         "method": name,
         "metric": metric,
         "value": best["value"],
-        "settings": {**given, **searched},
+        "settings": {**given, **best["settings"]},
         "trials": len(history),
-        "failed": len(history) - len(good),
-        "valid": valid if early else None,
+        "failed": sum("value" not in row for row in history),
         "history": history,
     }
 
 
-def fit_line(found: dict[str, Any], log: Path, **columns: str | None) -> str:
+def free(name: str, space: Space, taken: set[str]) -> Space:
+    """The space without what is taken. Raises ConfigError where nothing is left.
+
+    >>> free("bpr", {"rank": (1, 2), "epochs": (3, 4)}, {"rank"})
+    {'epochs': (3, 4)}
+    """
+    left = {k: v for k, v in space.items() if k not in taken}
+    if not left:
+        raise ConfigError(
+            f"every setting of {name} that is searched is fixed by --set", where="tune", mend="leave one out"
+        )
+    return left
+
+
+def fit_line(
+    found: dict[str, Any], log: Path, *, command: str = "matweave fit", **columns: str | None
+) -> str:
     """The command that fits with what was found. columns: options of reading, None where they were not given."""
-    words = ["matweave", "fit", found["method"], str(log)]
+    words = [*command.split(), found["method"], str(log)]
     for name, said in columns.items():
         words += [] if said is None else [f"--{name.replace('_', '-')}", said]
     for name, chosen in found["settings"].items():
         words += ["--set", f"{name}={chosen}"]
-    if found["valid"] is not None:
+    if found.get("valid") is not None:
         words += ["--valid", str(found["valid"]), "--metric", found["metric"]]
     return f"{shlex.join(words)} --out DIR"
 
