@@ -3,7 +3,7 @@
     python benchmarks/speed/scaling.py [--methods implicit_als,ease] [--factors 1,2,4] [--epochs 4]
 
 Each cell is a process of its own: a drawn log (each row a user and an item by chance, popular items more often), a fit of a few epochs,
-the median epoch (closed forms: the fit) and the peak of memory above what the process held before the fit. `slope` is the exponent of a
+the median epoch (closed forms: the fit) and the peak of memory above what the process held before the fit (Linux). `slope` is the exponent of a
 power of the size, by least squares on logarithms: 1 is in proportion, 2 is the square. `limit_s` is the least time that the operations of the
 base size (by the formula in `operations`, from the head of the method's file) take at the multiply-add rate that a large float32 product reaches in this
 run, and `of_limit` how many times that the method takes. One JSON line a method. Two threads.
@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -82,14 +82,22 @@ def one(method: str, sizes: Sizes, epochs: int) -> dict[str, float]:
     marks: list[float] = []
     began = time.perf_counter()
     kind(**given).fit(log.take(np.arange(2000)))  # compiles
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resident(reset=True)
     began = time.perf_counter()
     kind(**given).fit(log, watch=lambda state, _: marks.append(state.seconds))
     whole = time.perf_counter() - began
     steps = np.diff(marks)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resident()
     seconds = float(median(steps)) if len(steps) else whole
-    return {"seconds": seconds, "mb": (peak - before) / 1024, "rows": len(log)}
+    return {"seconds": seconds, "mb": (peak["VmHWM"] - before["VmRSS"]) / 1024, "rows": len(log)}
+
+
+def resident(*, reset: bool = False) -> dict[str, int]:
+    """What Linux tells of this process in kB: held now (VmRSS), and the most since the last reset (VmHWM)."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS", "VmHWM"))}
 
 
 def child(method: str, sizes: Sizes, epochs: int) -> dict[str, float]:

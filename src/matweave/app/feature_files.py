@@ -133,7 +133,7 @@ def for_recipe(recipe: Any, features: Mapping[str, ItemContent]) -> dict[str, It
         raise ConfigError(
             f"{type(recipe).__name__} reads no attributes: {', '.join(strange)}",
             where="matweave fit",
-            mend="leave it out, or fit a method that reads them: implicit_als, explicit_als",
+            mend="leave it out, or fit a method that reads them: implicit_als, explicit_als, bayesian_mf, factorization_machine",
         )
     return mine
 

@@ -13,7 +13,7 @@ Fixed       The items. That they too were learned from few rows is not in A_u; w
             each side it is of first order: other rows would move as well, and r² is too small. It holds the error
             of the row itself, too: E r² = σ² / (1 - h_u) were r exact. The root, half of that correction, is what
             weighs the two against each other on the logs that it was tried on: 90 % intervals of ExplicitALS cover
-            88 to 93 % of test values on simulated logs (to 97 where λ is far too small for the rank), 88 % of
+            88 to 94 % of test values on simulated logs (to 97 where λ is far too small for the rank), 88 % of
             ml-100k u1's and 90 % of ml-1m's (`matweave compare ratings.dat.gz --split random --methods explicit_als
             --metrics interval_coverage`). It needs rows at their minimum: those of BiasedMF stop before, and it has
             no variance. From at most 4,096 values, evenly spaced over the log.
