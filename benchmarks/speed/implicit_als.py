@@ -170,7 +170,8 @@ def compare(log: Interactions, rank: int, solver: str, python: Path, rows: tuple
                 z = np.load(f"{folder}/factors-{name}.npz")
                 quality[name] = ndcg(z["x"], z["y"], users, items, held)
     middle = {
-        name: {k: median(r[k] for r in rows) for k in ("epoch", "with_setup", "peak_mb")} for name, rows in runs.items()
+        name: {k: median(r[k] for r in rows) for k in ("epoch", "with_setup", "peak_mb")}
+        for name, rows in runs.items()
     }
     fastest = min((m["epoch"] for name, m in middle.items() if name != "matweave"), default=None)
     for name, figures in middle.items():
