@@ -154,9 +154,7 @@ def free(name: str, space: Space, taken: set[str]) -> Space:
     return left
 
 
-def fit_line(
-    found: dict[str, Any], log: Path, *, command: str = "matweave fit", **columns: Any
-) -> str:
+def fit_line(found: dict[str, Any], log: Path, *, command: str = "matweave fit", **columns: Any) -> str:
     """The command that fits with what was found. columns: options of reading, None where they were not given."""
     words = [*command.split(), found["method"], str(log)]
     for name, said in columns.items():
