@@ -96,3 +96,16 @@ def test_folds_that_cannot_be_are_refused() -> None:
         fold_cells(pair, 2, held="zeros")
     with pytest.raises(DataError, match="4 known cells do not fill 5 folds"):
         fold_cells(pair, 5)
+
+
+def test_a_triple_and_its_inverse_go_to_one_part() -> None:
+    rng = np.random.default_rng(0)
+    heads, tails = rng.integers(0, 40, (2, 200))
+    both = Relations.from_codes(np.append(heads, tails), None, np.append(tails, heads), duplicates="last")
+    assert both.symmetric
+    parts = split_relations(both, test=0.2, valid=0.1, seed=1)
+    train = set(zip(parts.train.heads.tolist(), parts.train.tails.tolist(), strict=True))
+    assert not train & set(zip(parts.test.tails.tolist(), parts.test.heads.tolist(), strict=True))
+    assert len(parts.train) + len(parts.test) + len(parts.valid) == len(both)  # type: ignore[arg-type]
+    assert parts.test.symmetric
+    assert "pairs of a triple and its inverse" in parts.report[0]

@@ -92,7 +92,7 @@ def test_without_a_history_the_new_id_is_the_prior(point: PosteriorModel) -> Non
 
 def test_new_items_get_rows_and_known_attributes_stay(point: PosteriorModel) -> None:
     fold = point.fold
-    rows = fold.items(LOG.by_item.rows([1]), point)
+    rows = fold.items(LOG.by_item.rows([1]), point, None)
     assert rows.shape == (1, 1, 4)
     assert rows[0, 0, -2] == 1.0
     assert fold.attributes(np.array([3, -1])).shape == (2, 2)  # type: ignore[union-attr]

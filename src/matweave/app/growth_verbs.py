@@ -12,7 +12,9 @@ from matweave.app.verbs import ids_of
 from matweave.artifact import refuse_foreign, refuse_unwritable, save
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
+from matweave.factor.forms import FactorModel
 from matweave.factor.growing import fewer_users
+from matweave.factor.posterior import PosteriorModel
 from matweave.factor.recommender import Recommender
 from matweave.storage import load_recommender
 
@@ -67,7 +69,7 @@ def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, 
     model = load_recommender(folder)
     ids = ids_of(model.users, users)
     name = label_of(model.method)
-    if name not in METHODS:
+    if name not in METHODS or more_than_a_log(model):
         raise ConfigError(
             f"{model.method} was fitted on more than a log",
             where=str(folder),
@@ -78,6 +80,22 @@ def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, 
     found = METHODS[name](**model.settings).fit(rest)
     save(found, out)
     return found, len(found.users)
+
+
+def more_than_a_log(model: Recommender) -> bool:
+    """Whether attributes took part in the fit: the model does not hold them all, so that it cannot be fitted again from itself.
+
+    >>> from matweave.factor.popularity import Popularity
+    >>> more_than_a_log(Popularity().fit(Interactions.from_codes([0], [0])))
+    False
+    """
+    try:
+        model.feature_code()
+    except ConfigError:
+        if isinstance(model, FactorModel):
+            return model.sides is not None
+        return isinstance(model, PosteriorModel) and model.fold.knows_items
+    return True
 
 
 def _timed(rest: Interactions, model: Recommender, codes: np.ndarray) -> Interactions:

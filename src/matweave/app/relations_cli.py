@@ -136,6 +136,7 @@ def relations_tune(
 
     set_threads(threads)
     searcher()  # asked before anything is read
+    o.refuse_unwritable(None if json_to in (None, "-") else Path(json_to))
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
     train = verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns)
     check = None if valid is None else verbs.read(valid, quiet=quiet, undirected=undirected, **columns)
@@ -146,7 +147,18 @@ def relations_tune(
         write_json(found, json_to)
     if json_to != "-":
         print(f"{metric} {found['value']:.4f} on validation, best of {found['trials']} trials")
-        print(fit_line(found, file, command="matweave relations fit", seed=None if seed == 0 else str(seed)))
+        said = dict(
+            head_column=head,
+            relation_column=relation,
+            tail_column=tail,
+            value_column=value,
+            absent=None if absent == "zero" else absent,
+            undirected=undirected or None,
+            duplicates=None if duplicates == "last" else duplicates,
+            on_bad_rows=None if on_bad_rows == "error" else on_bad_rows,
+            seed=None if seed == 0 else str(seed),
+        )
+        print(fit_line(found, file, "matweave relations fit", **said))
 
 
 @relations_app.command("predict")

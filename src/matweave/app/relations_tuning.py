@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from matweave.app.relations_verbs import RELATION_METHODS, laid_over, recipe_of
+from matweave.app.relations_verbs import RELATION_METHODS, known_part, recipe_of
 from matweave.app.tuning import found_of, free, searched
 from matweave.data.relations import Relations
 from matweave.data.split_relations import split_relations
-from matweave.errors import DataError
 from matweave.evaluation.relations import relation_validation
 
 
@@ -37,14 +36,7 @@ def search(
     if valid is None:
         parts = split_relations(train, test=0.1, valid=0.0, seed=seed)
         train, valid = parts.train, parts.test
-    laid, _ = laid_over(valid, train.entities, train.kinds)
-    if not len(laid):
-        raise DataError(
-            f"training knows the entities and relations of none of the {len(valid):,} validation triples",
-            where="--valid",
-            mend="check that ids are written as in training",
-        )
-    check = relation_validation(laid, metric=metric)
+    check = relation_validation(known_part(valid, train, quiet=quiet), metric=metric)
 
     def one(recipe: Any) -> float:
         model = recipe.fit(train)

@@ -100,7 +100,7 @@ def fit(
     """Fit a recipe and save the model in `out`, with progress, checkpoints and early stopping on validation triples."""
     check: Validation | None = None
     if valid is not None:
-        check = relation_validation(laid_over(valid, train.entities, train.kinds)[0], metric=metric)
+        check = relation_validation(known_part(valid, train, quiet=quiet), metric=metric)
     name = RELATION_METHODS.of(type(recipe))
     mark = mark_of(recipe, train, valid) + (f"-{metric}" if valid is not None else "")
     return fit_to(
@@ -139,6 +139,23 @@ def laid_over(part: Relations, entities: Vocabulary, kinds: Vocabulary) -> tuple
         values=None if part.values is None else part.values[rows],
     )
     return made, len(part) - len(made)
+
+
+def known_part(valid: Relations, train: Relations, *, quiet: bool) -> Relations:
+    """The validation triples whose entities and relations training has, by its codes; what is left out is told.
+
+    Raises DataError where none is left.
+    """
+    laid, lost = laid_over(valid, train.entities, train.kinds)
+    if not len(laid):
+        raise DataError(
+            f"training knows the entities and relations of none of the {len(valid):,} validation triples",
+            where="--valid",
+            mend="check that ids are written as in training",
+        )
+    if lost and not quiet:
+        say(f"{lost:,} validation triples left out: training does not know their entities or relations")
+    return laid
 
 
 def evaluate(
@@ -185,7 +202,7 @@ def predict(
         raise ConfigError(
             "neither a head nor a tail is given",
             where="matweave relations predict",
-            mend="give --head for the best tails, --tail for the best heads, both for a score, or --pairs FILE",
+            mend="give --head for the best tails, --tail for the best heads, both for a score, or --triples FILE",
         )
     kind = _one(model.kinds, relation)
     if head is not None and tail is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -17,9 +18,9 @@ from matweave.app.verbs import held_out
 from matweave.config import Space, Span, settings_of
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
-from matweave.errors import ConfigError, MatweaveError, missing_extra
+from matweave.errors import ConfigError, DataError, MatweaveError, missing_extra
 
-LOWER_IS_BETTER = ("rmse", "mae", "mean_rank")
+LOWER_IS_BETTER = ("rmse", "mae", "crps", "mean_rank")
 
 
 def search(
@@ -101,6 +102,10 @@ def searched(
             start = time.perf_counter()
             try:
                 value = one(replace(base, **settings))
+                if not math.isfinite(value):
+                    raise DataError(
+                        f"{metric} is not a number", where="validation", mend="validate on known users"
+                    )
                 row["value"] = -value if metric in LOWER_IS_BETTER else value
                 study.tell(trial, value)
             except MatweaveError as error:
@@ -154,11 +159,12 @@ def free(name: str, space: Space, taken: set[str]) -> Space:
     return left
 
 
-def fit_line(found: dict[str, Any], log: Path, *, command: str = "matweave fit", **columns: Any) -> str:
-    """The command that fits with what was found. columns: options of reading, None where they were not given."""
+def fit_line(found: dict[str, Any], log: Path, command: str = "matweave fit", /, **columns: Any) -> str:
+    """The command that fits with what was found. columns: options of reading, None where they were not given, True for a flag."""
     words = [*command.split(), found["method"], str(log)]
     for name, said in columns.items():
-        words += [] if said is None else [f"--{name.replace('_', '-')}", said]
+        option = f"--{name.replace('_', '-')}"
+        words += [] if said is None else [option] if said is True else [option, said]
     for name, chosen in found["settings"].items():
         words += ["--set", f"{name}={chosen}"]
     if found.get("valid") is not None:

@@ -72,6 +72,9 @@ def from_matrices(
     ids = np.arange(n) if entities is None else entities
     if len(ids) != n:
         problems.append(f"{len(ids):,} names for {n:,} entities")
+    again = len(ids) - len({str(one) for one in ids})
+    if again:
+        problems.append(f"{again:,} names of entities stand more than once")
     if problems or not n:
         raise DataError(
             "\n".join(problems) or "there is no matrix, or it is empty",

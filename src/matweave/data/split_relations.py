@@ -51,7 +51,7 @@ class CellFold:
 def split_relations(
     relations: Relations, test: float = 0.1, valid: float = 0.1, *, seed: int = 0, covered: bool = True
 ) -> RelationSplit:
-    """Triples drawn by chance; test and valid are shares of them.
+    """Triples drawn by chance; test and valid are shares of them. Where each triple has its inverse, both go to one part.
 
     covered: a triple without which an entity or relation would have none in the training part stays there, so that the model
     has seen whom it is asked about; how many is told, and where few are left, so is the smaller part.
@@ -64,7 +64,8 @@ def split_relations(
     (14, 2, 4)
     """
     check_shares("split_relations", test=(test, 0.0), valid=(valid, None))
-    n = len(relations)
+    pair, rows = _pairs(relations)
+    n = len(rows)
     drawn = child(seed, "split_relations").permutation(n)
     kept = np.zeros(n, bool)
     if covered:
@@ -72,9 +73,9 @@ def split_relations(
         rank[drawn] = np.arange(n)
         entities, kinds = np.full(len(relations.entities), n), np.full(len(relations.kinds), n)
         for of, codes in (
-            (entities, relations.heads),
-            (entities, relations.tails),
-            (kinds, relations.relations),
+            (entities, relations.heads[rows]),
+            (entities, relations.tails[rows]),
+            (kinds, relations.relations[rows]),
         ):
             np.minimum.at(of, codes, rank)  # the triple of each that was drawn first
         first = np.concatenate([entities, kinds])
@@ -87,17 +88,19 @@ def split_relations(
         valids = min(valids, len(free) - tests)
     if len(free) < 1 or tests + valids >= n or (valid and valids < 1):
         raise DataError(
-            f"of {n:,} triples {n - len(free):,} are needed so that training knows every entity and relation",
+            f"of {n:,} triples (or pairs with their inverses) {n - len(free):,} are needed so that training knows every entity and relation",
             where="split_relations",
             mend="give more triples, smaller shares, or covered=False",
         )
     part = np.zeros(n, np.int8)
     part[free[:tests]] = 2
     part[free[tests : tests + valids]] = 1
-    told = [f"split at random: {n - tests - valids:,} train, {valids:,} valid, {tests:,} test triples"]
+    what = "triples" if len(pair) == n else "pairs of a triple and its inverse"
+    told = [f"split at random: {n - tests - valids:,} train, {valids:,} valid, {tests:,} test {what}"]
+    part = part[pair]
     if covered:
         told.append(
-            f"{int(kept.sum()):,} triples stay in train, as the only drawn one of an entity or relation"
+            f"{int(kept.sum()):,} {what} stay in train, as the only drawn one of an entity or relation"
         )
     if [tests, valids] != wanted:
         told.append(f"parts are smaller than asked for ({wanted[0]:,} test, {wanted[1]:,} valid)")
@@ -107,6 +110,19 @@ def split_relations(
         test=relations.take(part == 2),
         report=tuple(told),
     )
+
+
+def _pairs(relations: Relations) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the rows that are drawn each triple goes with, and those rows: all, or one of each triple and its inverse."""
+    if not relations.symmetric:
+        every = np.arange(len(relations))
+        return every, every
+    low, high = np.minimum(relations.heads, relations.tails), np.maximum(relations.heads, relations.tails)
+    n = np.int64(len(relations.entities))
+    _, rows, pair = np.unique(
+        (relations.relations.astype(np.int64) * n + low) * n + high, return_index=True, return_inverse=True
+    )
+    return pair, rows
 
 
 def fold_cells(

@@ -9,6 +9,7 @@ import numpy as np
 
 from matweave.data.csr import Csr
 from matweave.factor.fold import FoldIn
+from matweave.factor.laplace import Laplace
 from matweave.factor.rows import FactorRows
 from matweave.factor.sides import Beside
 
@@ -26,6 +27,12 @@ class ContentFold(FoldIn):
 
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
         return self._solve(histories, model, None)
+
+    def turned(self, model: FactorModel) -> FoldIn:
+        return self.inner.turned(model)
+
+    def laplace(self, model: FactorModel) -> Laplace | None:
+        return self.inner.laplace(model)
 
     def beside(self, histories: Csr, model: FactorModel, side: Beside) -> FactorRows:
         return self._solve(histories, model, side)

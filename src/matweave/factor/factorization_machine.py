@@ -31,6 +31,7 @@ from matweave.config import Space, Span, check, config, flag, integer, number, o
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.factor import require
+from matweave.factor.content_items import with_items_of
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.factor.machine_run import MachineRun
 from matweave.factor.posterior import PosteriorModel
@@ -101,6 +102,9 @@ class FactorizationMachine:
         The same seed gives the same bits for any number of threads. Raises DataError for a log that is empty or has no
         values and for features without attributes of the log's ids, Diverged with the mend.
         """
+        require.values(train, "FactorizationMachine", "ImplicitALS")
+        if item_features is not None:  # items that only they know join without rows
+            train, item_features = with_items_of(train, item_features)
         values = require.values(train, "FactorizationMachine", "ImplicitALS")
         run = MachineRun(self, train, values, [user_features, item_features])
 

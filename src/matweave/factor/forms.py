@@ -133,11 +133,11 @@ class FactorModel(Factored):
         return None if self.sides is None else self.sides.users
 
     def spread(self, histories: Csr, user_codes: np.ndarray | None) -> Spread:
-        if self._user_map is not None:
-            raise ConfigError(
-                f"this {self.method} was fitted with attributes of users, and knows no variance then",
+        if self.sides is not None and (self.sides.users is not None or self.limits is not None):
+            raise ConfigError(  # attributes are a part of the rows' systems that their Cholesky factors here lack
+                f"this {self.method} was fitted with attributes, and knows no variance then",
                 where=self.method,
-                mend="fit it without user_features, or fit bayesian_mf",
+                mend="fit it without features, or fit bayesian_mf",
             )
         if self._laplace is None:
             return super().spread(histories, user_codes)
@@ -152,6 +152,8 @@ class FactorModel(Factored):
         return self.item_factors, self.item_bias, self.mean
 
     def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> FactorModel:
+        if self._user_map is not None and (changed < len(self.users)).any():
+            raise self._cannot("take more rows of users whose attributes it learned", "fit again with them")
         rows = self.fold.solve(seen.rows(changed), self)
         bias = None
         if self.user_bias is not None:

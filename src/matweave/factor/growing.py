@@ -79,11 +79,15 @@ def more_users(model: Recommender, log: Interactions) -> tuple[Vocabulary, Csr, 
     Raises UnknownId for items that the model lacks, DataError for a log that does not fit.
     """
     _refuse(model, log)
+    log = _typed(log, model)
     _all_known(model.items, log.items, "items", "add them first: model.with_items(log)")
-    users = _united(model.users, log.users)
+    users = united(model.users, log.users)
     new = log.recode(users, model.items, ordered=model.seen.order is not None).matrix
     wide = _widened(model.seen, rows=len(users), columns=len(model.items))
-    return users, joined(wide, new), np.flatnonzero(new.counts > 0)
+    fresh = np.arange(
+        len(model.users), len(users)
+    )  # those without rows too: they get what an empty history gives
+    return users, joined(wide, new), np.union1d(np.flatnonzero(new.counts > 0), fresh)
 
 
 def more_items(model: Recommender, log: Interactions) -> tuple[Vocabulary, Csr, Csr]:
@@ -93,6 +97,7 @@ def more_items(model: Recommender, log: Interactions) -> tuple[Vocabulary, Csr, 
     DataError for a log that does not fit.
     """
     _refuse(model, log)
+    log = _typed(log, model)
     _all_known(model.users, log.users, "users", "add them first: model.with_users(log)")
     _, there = model.items.encode(log.items.ids)
     if there.any():
@@ -102,7 +107,7 @@ def more_items(model: Recommender, log: Interactions) -> tuple[Vocabulary, Csr, 
             where=f"{model.method}.with_items",
             mend="give rows of new items only; rows of known items go to with_users",
         )
-    items = _united(model.items, log.items)
+    items = united(model.items, log.items)
     new = log.recode(model.users, items, ordered=model.seen.order is not None).matrix
     wide = _widened(model.seen, rows=len(model.users), columns=len(items))
     return items, joined(wide, new), new.transpose().rows(np.arange(len(model.items), len(items)))
@@ -138,16 +143,30 @@ def _widened(seen: Csr, *, rows: int, columns: int) -> Csr:
     return replace(seen, indptr=indptr, n_columns=columns)
 
 
-def _united(old: Vocabulary, more: Vocabulary) -> Vocabulary:
-    """The ids of the model, and after them those of the log that it lacks, in the model's type."""
+def _typed(log: Interactions, model: Recommender) -> Interactions:
+    """The log with its ids in the model's types."""
+    return replace(log, users=_cast(log.users, model.users), items=_cast(log.items, model.items))
+
+
+def _cast(ids: Vocabulary, mine: Vocabulary) -> Vocabulary:
+    if ids.ids.type == mine.ids.type:
+        return ids
     try:
-        return united(old, Vocabulary(ids=more.ids.cast(old.ids.type)))
+        cast = ids.ids.cast(mine.ids.type)
+        alike = len(cast) - len(cast.unique())
     except pa.ArrowException as error:
         raise DataError(
-            f"ids of type {more.ids.type} are none of the model's, which are {old.ids.type}",
+            f"ids of type {ids.ids.type} are none of the model's, which are {mine.ids.type}",
             where="the log",
             mend="read the log with ids of the model's type",
         ) from error
+    if alike:
+        raise DataError(
+            f"{alike} ids of the log are the same as others once they are {mine.ids.type}, as the model's are",
+            where="the log",
+            mend="read the log with ids of the model's type",
+        )
+    return Vocabulary(ids=cast)
 
 
 def _all_known(mine: Vocabulary, ids: Vocabulary, what: str, mend: str) -> None:

@@ -69,8 +69,14 @@ class MachineFold(DrawFold):
         found[..., -2] += (self.w0 * self.deviation)[:, None].astype(np.float32)
         return found
 
-    def items(self, histories: Csr, model: PosteriorModel) -> np.ndarray:
-        return self._rows(histories, self.item_prior, None, model, (-2, -1), None)
+    def items(self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None) -> np.ndarray:
+        """attributes of new items say nothing here: the fold keeps no code of theirs."""
+        seed = None if self.item_prior.by_row else 0
+        return self._rows(histories, self.item_prior, None, model, (-2, -1), seed)
+
+    @property
+    def knows_items(self) -> bool:
+        return self.item_prior.features is not None
 
     def code(self) -> FeatureCode | None:
         return self.coding
@@ -107,7 +113,7 @@ class MachineFold(DrawFold):
         base = self.w0 if bias == -1 else np.zeros(count)  # the users' biases hold w0 already
         normals = None
         if seed is not None:
-            normals = child(seed, "machine", "fold").standard_normal((histories.n_rows, count, d + 1))
+            normals = child(seed, "machine", "fold", bias).standard_normal((histories.n_rows, count, d + 1))
 
         def work(low: int, high: int) -> None:
             for row in range(low, high):
@@ -160,7 +166,8 @@ def _told(
     if prior.features is not None and attributes is not None:
         parts.append((prior.features, attributes.astype(np.float64)))
     if prior.set_features is not None and len(at):
-        parts.append((prior.set_features[:, at], share.astype(np.float64)))
+        told = at < prior.set_features.shape[1]  # what came after training has no weight in a set
+        parts.append((prior.set_features[:, at[told]], share[told].astype(np.float64)))
     for weights, z in parts:
         w = weights.astype(np.float64)
         total += np.einsum("sid,i->sd", w[..., :d], z)

@@ -24,6 +24,7 @@ from matweave.factor.posterior_fold import sets
 from matweave.linalg.machine import MachineSide, Normals, errors_of
 from matweave.linalg.machine_sgd import SideWeights, sgd_epoch
 from matweave.randomness import child
+from matweave.threads import blas_threads
 
 if TYPE_CHECKING:
     from matweave.factor.factorization_machine import FactorizationMachine
@@ -122,10 +123,8 @@ class MachineRun:
 
     def epoch(self, number: int, arrays: Arrays) -> tuple[Arrays, float]:
         arrays["sweeps"][0] = number + 1
-        if self.recipe.solver == "sgd":
-            value = self._gradient(number, arrays)
-        else:
-            value = self._sweep(number, arrays)
+        with blas_threads(1):  # sums of products, too, are the same for any number of threads
+            value = (self._gradient if self.recipe.solver == "sgd" else self._sweep)(number, arrays)
         return arrays, value
 
     # one pass, by solver

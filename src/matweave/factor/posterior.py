@@ -49,6 +49,11 @@ class DrawFold(ABC):
     def items(self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None) -> np.ndarray:
         """(S, n, rank) float32 for the rows of n new items over users: a draw from each conditional distribution."""
 
+    @property
+    @abstractmethod
+    def knows_items(self) -> bool:
+        """Whether attributes of items took part in the fit."""
+
     @abstractmethod
     def code(self) -> FeatureCode | None:
         """How attributes of users are coded, where the model has any."""

@@ -93,6 +93,10 @@ class PosteriorFold(DrawFold):
     def items(self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None) -> np.ndarray:
         return _rows(histories, self.item_prior, attributes, model.user_draws, model, (-2, -1), 0)
 
+    @property
+    def knows_items(self) -> bool:
+        return self.item_prior.code is not None
+
     def code(self) -> FeatureCode | None:
         return self.user_prior.code
 
@@ -142,7 +146,7 @@ def _rows(
         normals = None
         if seed is not None:
             # in pairs of opposite sign, so that chance adds little to the mean of the draws
-            normals = child(seed, "posterior", "fold", draw // 2).standard_normal(
+            normals = child(seed, "posterior", "fold", bias, draw // 2).standard_normal(
                 (histories.n_rows, wide - 1), np.float32
             )
             normals *= np.float32(1 - 2 * (draw % 2))

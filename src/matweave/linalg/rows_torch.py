@@ -101,7 +101,7 @@ class OnTorch(RowSolver):
         value = 0.0
         work = int(systems.counts.sum()) * other.width * 8
         with torch.no_grad(), torch_threads(work):
-            for at, length in _blocks(systems, max(self.tile // other.width, 1)):
+            for at, length in _blocks(systems, max(self.tile // other.width, 1), self._least(other.width)):
                 rows = _Rows(
                     table=table,
                     entries=_Entries(systems, at, length, a, b, put),
@@ -119,6 +119,12 @@ class OnTorch(RowSolver):
                     own.bias[at] = c.cpu().numpy()
                 value += float(f.double().sum())
         return value + constant
+
+    def _least(self, width: int) -> int:
+        """Entries that a row counts for at least: one that is solved by a matrix of its own holds so many vectors."""
+        if isinstance(self.solver, Cholesky):
+            return width
+        return min(self.solver.size, width) if isinstance(self.solver, BlockDescent) else 1
 
     def _way(
         self, systems: RowSystems, other: Vectors, own: Vectors, shared: NDArray | None, pull: Vectors | None
@@ -160,8 +166,10 @@ class _Put:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
-def _blocks(systems: RowSystems, most: int) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Rows of about one length, longest first, with that length; rows times length is at most `most`, where a row allows it.
+def _blocks(
+    systems: RowSystems, most: int, least_entries: int = 1
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Rows of about one length, longest first, with that length; rows times length (or `least_entries`) is at most `most`, where a row allows it.
 
     Every row is in one block, also those without entries.
     """
@@ -171,7 +179,7 @@ def _blocks(systems: RowSystems, most: int) -> Iterator[tuple[NDArray[np.int64],
         longest = int(lengths[low])
         least = min(longest * 3 // 4, longest - _STEP)
         high = low + int(np.searchsorted(-lengths[low:], -least, side="left")) if least > 0 else len(lengths)
-        high = max(min(high, low + max(most // max(longest, 1), 1)), low + 1)
+        high = max(min(high, low + max(most // max(longest, least_entries), 1)), low + 1)
         yield systems.order[low:high], longest
         low = high
 
