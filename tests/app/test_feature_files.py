@@ -118,3 +118,10 @@ def test_compare_and_tune_hand_them_to_methods_that_take_them(files, capsys):
     assert "user_weight" not in settings
     assert f"--item-features {files / 'things.csv'}" in told
     assert run(capsys, "tune", "ease", files / "log.csv", *sides)[0] == 2
+
+
+def test_features_that_no_method_reads_are_refused() -> None:
+    people = mw.ItemContent.of([1], attributes=[[1.0]], names=["a"])
+    with pytest.raises(ConfigError, match="none of ease reads attributes: --user-features"):
+        f.refuse_unread({"ease": EASE()}, {"user_features": people})
+    f.refuse_unread({"ease": EASE(), "als": ImplicitALS()}, {"user_features": people})

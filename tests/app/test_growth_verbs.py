@@ -76,6 +76,10 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         forget(tmp_path / "old", ["999"], tmp_path / "new")
     with pytest.raises(ArtifactError):
         forget(tmp_path / "gone", ["1"], tmp_path / "new")
+    people = mw.ItemContent.of(range(LOG.n_users), attributes=np.eye(LOG.n_users)[:, :2], names=["a", "b"])
+    mw.ImplicitALS(rank=2, epochs=2).fit(LOG, user_features=people).save(tmp_path / "sided")
+    with pytest.raises(ConfigError, match="fitted on more than a log"):
+        forget(tmp_path / "sided", ["1"], tmp_path / "new")
     split = mw.split_randomly(LOG, test=0.2, seed=0)
     mw.blend([mw.Popularity().fit(split.train), mw.EASE().fit(split.train)], split.test).save(
         tmp_path / "mix"

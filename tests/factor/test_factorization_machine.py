@@ -114,3 +114,17 @@ def test_sets_of_items_help_where_they_tell_the_user() -> None:
         rmse(mw.FactorizationMachine(implicit=i, **settings).fit(train), test) for i in (False, True)
     )
     assert more < plain
+
+
+def test_items_that_only_attributes_know_join() -> None:
+    log, people, films = planted(7)
+    late = log.take(log.item_codes < 50)
+    model = mw.FactorizationMachine(rank=4, burn_in=15, samples=15, thinning=1).fit(
+        late, user_features=people, item_features=films
+    )
+    assert model.items.to_list()[-1] == 59
+    rest = log.take(log.item_codes >= 50)
+    codes = [v.encode(ids.ids)[0] for v, ids in ((model.users, rest.users), (model.items, rest.items))]
+    rows = model.known(codes[0][rest.user_codes])
+    scores = model.pair_scores(rows, np.arange(len(rest)), codes[1][rest.item_codes])
+    assert np.sqrt(np.mean((scores - rest.values) ** 2)) < 0.5 * np.std(rest.values)  # type: ignore[operator]

@@ -224,6 +224,50 @@ def test_methods_whose_fold_does_not_know_the_recipe_say_what_to_do() -> None:
 # what does not fit
 
 
+def test_ids_of_another_type_are_read_as_the_models_or_refused() -> None:
+    model = EXPLICIT.fit(without_users(LOG, [3]))
+    late = of_users(LOG, [3])
+    text = Interactions.of(
+        users=[str(u) for u in late.users.decode(late.user_codes).to_pylist()],
+        items=[str(i) for i in late.items.decode(late.item_codes).to_pylist()],
+        values=late.values,
+    )
+    np.testing.assert_array_equal(table(model.with_users(text)), table(model.with_users(late)))
+    with pytest.raises(DataError, match="are the same as others once they are"):
+        model.with_users(Interactions.of(users=["7", "07"], items=[0, 0], values=[1.0, 2.0]))
+
+
+def test_users_who_come_without_rows_get_what_an_empty_history_gives() -> None:
+    recipe = mw.BayesianMF(rank=2, burn_in=4, samples=4, thinning=1)
+    model = recipe.fit(LOG)
+    late = Interactions.from_codes([0], [0], [3.0], user_ids=[9001, 9002])
+    grown = model.with_users(late)
+    empty = Csr.from_pairs([], [], [], (1, LOG.n_items))
+    wanted = model.scores(model.fold_in(empty))[0]
+    np.testing.assert_allclose(table(grown)[-1], wanted, atol=0.3)
+    assert np.ptp(table(grown)[-1]) > 0.1  # items differ by their biases
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_machines_take_users_and_items_in(implicit: bool) -> None:
+    recipe = mw.FactorizationMachine(rank=2, implicit=implicit, burn_in=10, samples=10, thinning=1)
+    model = recipe.fit(without_items(without_users(LOG, [3]), [5]))
+    users = without_items(of_users(LOG, [3]), [5])
+    grown = model.with_users(users).with_items(of_items(LOG, [5]))
+    assert (grown.users.to_list()[-1], grown.items.to_list()[-1]) == (3, 5)
+    assert np.isfinite(table(grown)).all()
+    assert grown.recommend_for([5], k=2, values=[4.0]).num_rows == 2
+
+
+def test_attributes_of_training_users_are_not_forgotten_in_silence() -> None:
+    people = mw.ItemContent.of(
+        range(LOG.n_users), attributes=np.arange(LOG.n_users)[:, None] % 2, names=["sex=F"]
+    )
+    model = EXPLICIT.fit(LOG, user_features=people)
+    with pytest.raises(ConfigError, match="whose attributes it learned"):
+        model.with_users(of_users(LOG, [3]))
+
+
 def test_logs_that_do_not_fit_are_refused() -> None:
     model: Any = EXPLICIT.fit(without_items(LOG, [5]))
     with pytest.raises(UnknownId, match="1 items of the log were not in training: 5"):

@@ -138,6 +138,21 @@ def for_recipe(recipe: Any, features: Mapping[str, ItemContent]) -> dict[str, It
     return mine
 
 
+def refuse_unread(recipes: Mapping[str, Any], features: Mapping[str, ItemContent]) -> None:
+    """Raise ConfigError for features that none of the recipes reads.
+
+    >>> refuse_unread({}, {})
+    """
+    idle = [name for name in features if not any(name in taken(r, features) for r in recipes.values())]
+    if idle:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise ConfigError(
+            f"none of {', '.join(recipes)} reads attributes: {options}",
+            where="matweave compare",
+            mend="leave it out, or compare a method that reads them: implicit_als, explicit_als, bayesian_mf, factorization_machine",
+        )
+
+
 def of_training(features: Mapping[str, ItemContent], train: Interactions) -> dict[str, ItemContent]:
     """The features of what training has alone, so that lists are made of the same items as those of other methods."""
     found = dict(features)

@@ -10,7 +10,7 @@ from shutil import get_terminal_size
 from typing import Any, final
 
 from matweave.app.catalogue import label_of
-from matweave.app.feature_files import of_training
+from matweave.app.feature_files import of_training, refuse_unread
 from matweave.app.options import read
 from matweave.app.progress import epochs, say
 from matweave.app.verbs import check_split
@@ -121,6 +121,7 @@ def compare(
             say(f"fitting {name}")
         return lambda state, total: watchers[name](state, total)
 
+    refuse_unread(recipes, features or {})
     with _Watchers(quiet) as watchers:
         return comparison.compare(
             recipes,

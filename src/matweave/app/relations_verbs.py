@@ -103,7 +103,7 @@ def fit(
         check = relation_validation(known_part(valid, train, quiet=quiet), metric=metric)
     name = RELATION_METHODS.of(type(recipe))
     mark = mark_of(recipe, train, valid) + (f"-{metric}" if valid is not None else "")
-    return fit_to(
+    done = fit_to(
         out,
         recipe,
         train,  # pyright: ignore[reportArgumentType]: relations stand for a log here
@@ -114,6 +114,10 @@ def fit(
         quiet=quiet,
         loaded=load_relations,
     )
+    factors = getattr(done.model, "entity_factors", None)
+    if factors is not None and np.abs(factors).max(initial=0.0) < 1e-6:
+        say("every factor is zero: the regularization is too strong for so few triples; lower it with --set")
+    return done
 
 
 def laid_over(part: Relations, entities: Vocabulary, kinds: Vocabulary) -> tuple[Relations, int]:

@@ -66,6 +66,7 @@ def split_relations(
     check_shares("split_relations", test=(test, 0.0), valid=(valid, None))
     pair, rows = _pairs(relations)
     n = len(rows)
+    what = "triples" if len(pair) == n else "pairs of a triple and its inverse"
     drawn = child(seed, "split_relations").permutation(n)
     kept = np.zeros(n, bool)
     if covered:
@@ -88,14 +89,13 @@ def split_relations(
         valids = min(valids, len(free) - tests)
     if len(free) < 1 or tests + valids >= n or (valid and valids < 1):
         raise DataError(
-            f"of {n:,} triples (or pairs with their inverses) {n - len(free):,} are needed so that training knows every entity and relation",
+            f"of {n:,} {what} {n - len(free):,} are needed so that training knows every entity and relation",
             where="split_relations",
             mend="give more triples, smaller shares, or covered=False",
         )
     part = np.zeros(n, np.int8)
     part[free[:tests]] = 2
     part[free[tests : tests + valids]] = 1
-    what = "triples" if len(pair) == n else "pairs of a triple and its inverse"
     told = [f"split at random: {n - tests - valids:,} train, {valids:,} valid, {tests:,} test {what}"]
     part = part[pair]
     if covered:

@@ -49,8 +49,9 @@ def evaluate_cells(model: Scorer, fold: CellFold, *, scaled: bool = False) -> Re
     found = {}
     for name, area in AREAS.items():
         value = area(labels, scores)
-        without = [area(labels[group != g], scores[group != g]) for g in np.unique(group)]
-        found[name] = of_groups(value, np.array(without if len(without) > 1 else []))
+        groups = np.unique(group)
+        without = [area(labels[group != g], scores[group != g]) for g in groups] if len(groups) > 1 else []
+        found[name] = of_groups(value, np.array(without))
     if not np.isin(fold.values, (0, 1)).all():
         plain = model.cell_scores(heads, relations, tails) if scaled else scores
         errors = plain.astype(np.float64) - fold.values
