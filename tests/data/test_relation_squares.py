@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import matweave as mw
 from matweave.data.delimited_text import DelimitedText
 from matweave.data.relation_matrices import from_matrices
 from matweave.data.relation_squares import is_square, mirrored_matrix, read_square, square_frame
-from matweave.errors import DataError
+from matweave.errors import ConfigError, DataError
 
 
 def opened(folder: Path, text: str) -> tuple[DelimitedText, tuple[str, ...]]:
@@ -61,3 +62,19 @@ def test_without_direction_a_triangle_is_completed_and_contradictions_are_refuse
     assert mirrored_matrix(whole) is whole
     with pytest.raises(DataError, match="2 cells stand there both ways"):
         mirrored_matrix(from_matrices(np.array([[0.0, 2.0], [1.0, 0.0]])))
+
+
+def test_without_direction_a_cell_is_unknown_where_neither_way_is_known() -> None:
+    one = mw.read_relations(np.array([[0, 2, np.nan], [0, 0, 0], [0, 0, 0.0]]), undirected=True)
+    assert one.missing.tolist() == [2, 6]  # type: ignore[union-attr]
+    assert one.symmetric
+    two = mw.read_relations(np.array([[0, 2.0], [np.nan, 0]]), undirected=True)
+    assert two.missing is None
+    assert (two.heads.tolist(), two.tails.tolist()) == ([0, 1], [1, 0])
+
+
+def test_a_matrix_and_names_that_mean_nothing_for_it() -> None:
+    with pytest.raises(ConfigError, match="head have no meaning for a matrix"):
+        mw.read_relations(np.eye(2), head="x")
+    with pytest.raises(DataError, match="names of entities stand more than once"):
+        mw.read_relations(np.eye(3), entities=["a", "a", "b"])

@@ -116,6 +116,7 @@ def _from_memory(
     )
     square = square_frame(source)
     if several or is_matrix(source) or square is not None:
+        _refuse_useless("a matrix, whose rows are heads and columns tails", **said)
         array, names = (source, entities) if square is None else square
         where = (
             f"a {type(source).__name__}"
@@ -126,9 +127,11 @@ def _from_memory(
         return mirrored_matrix(made) if policies["undirected"] else made
     _refuse_useless(f"a {type(source).__name__}, which is no matrix", entities=entities, kinds=kinds)
     if is_graph(source):
-        return from_graph(
+        _refuse_useless("a graph", head=said["head"], tail=said["tail"])
+        made = from_graph(
             source, relation=said["relation"], value=said["value"], duplicates=policies["duplicates"]
         )
+        return mirrored_matrix(made) if policies["undirected"] else made
     if isinstance(source, Iterable) and not hasattr(type(source), "columns"):
         table, frame = table_of_tuples(source), "arrow"
     else:

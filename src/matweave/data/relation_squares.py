@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,18 @@ def read_square(text: DelimitedText, first: Sequence[str], where: str) -> Relati
     return from_matrices(matrix, entities=names[1:], where=f"{where}: an adjacency matrix {n:,} x {n:,}")
 
 
+def _unknown_both_ways(made: Relations) -> Relations:
+    """Without direction a cell is unknown where neither way is known."""
+    if made.missing is None:
+        return made
+    n = np.int64(len(made.entities))
+    heads, kinds, tails = (part.astype(np.int64) for part in made.places(made.missing))
+    every = np.union1d(made.missing, (kinds * n + tails) * n + heads)
+    known = np.union1d(made.cells, (made.relations * n + made.tails) * n + made.heads)
+    left = np.setdiff1d(every, known)
+    return replace(made, missing=left if len(left) else None)
+
+
 def mirrored_matrix(made: Relations) -> Relations:
     """A matrix that is said to have no direction: symmetric as it is, or one triangle, whose other is added.
 
@@ -73,6 +86,7 @@ def mirrored_matrix(made: Relations) -> Relations:
     >>> mirrored_matrix(Relations.from_codes([0], None, [1])).heads.tolist()
     [0, 1]
     """
+    made = _unknown_both_ways(made)
     if made.symmetric:
         return made
     turned = made.heads != made.tails
