@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from matweave.artifact import refuse_foreign, refuse_unwritable, save
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
 from matweave.factor.forms import FactorModel
-from matweave.factor.growing import fewer_users
+from matweave.factor.growing import fewer_users, places
 from matweave.factor.posterior import PosteriorModel
 from matweave.factor.recommender import Recommender
 from matweave.storage import load_recommender
@@ -103,19 +104,7 @@ def _timed(rest: Interactions, model: Recommender, codes: np.ndarray) -> Interac
     if model.seen.order is None:
         return rest
     kept = model.seen.rows(np.setdiff1d(np.arange(len(model.users)), codes))
-    starts = np.repeat(kept.indptr[:-1], kept.counts)
-    times = np.empty(kept.nnz, np.int64)
-    assert kept.order is not None
-    times[kept.order + starts] = np.arange(kept.nnz) - starts
-    return Interactions(
-        users=rest.users,
-        items=rest.items,
-        user_codes=rest.user_codes,
-        item_codes=rest.item_codes,
-        values=rest.values,
-        times=times,
-        frame=rest.frame,
-    )
+    return replace(rest, times=places(kept))
 
 
 def _refuse(out: Path) -> None:

@@ -102,10 +102,9 @@ class FactorizationMachine:
         The same seed gives the same bits for any number of threads. Raises DataError for a log that is empty or has no
         values and for features without attributes of the log's ids, Diverged with the mend.
         """
-        require.values(train, "FactorizationMachine", "ImplicitALS")
+        values = require.values(train, "FactorizationMachine", "ImplicitALS")
         if item_features is not None:  # items that only they know join without rows
             train, item_features = with_items_of(train, item_features)
-        values = require.values(train, "FactorizationMachine", "ImplicitALS")
         run = MachineRun(self, train, values, [user_features, item_features])
 
         def model(arrays: Arrays, history: History) -> PosteriorModel:

@@ -53,11 +53,16 @@ def joined(old: Csr, new: Csr) -> Csr:
     made = Csr.from_pairs(row, column, values, old.shape)
     if old.order is None or new.order is None:
         return made
-    return replace(made, order=_order(made, row, column, [_places(old)[stays], _places(new)]))
+    return replace(made, order=_order(made, row, column, [places(old)[stays], places(new)]))
 
 
-def _places(matrix: Csr) -> np.ndarray:
-    """When each entry happened within its row, from 0."""
+def places(matrix: Csr) -> np.ndarray:
+    """When each entry of a matrix with an order happened within its row, from 0: (nnz,) int64.
+
+    >>> first = Interactions.from_codes([0, 0], [0, 1], None, [9, 3], n_users=1, n_items=2)
+    >>> places(first.histories).tolist()
+    [1, 0]
+    """
     assert matrix.order is not None
     starts = np.repeat(matrix.indptr[:-1], matrix.counts)
     place = np.empty(matrix.nnz, np.int64)

@@ -1,7 +1,7 @@
 """SLIM: a sparse item-item regression, each item's column predicted from the columns of the others.
 
 Model       score(u, j) = Σ_i x_ui W_ij,  diag(W) = 0, and W >= 0 unless `nonnegative` is off
-Objective   ½|X - XW|² + β/2 |W|² + λ|W|₁                      (Ning & Karypis 2011, section 4.2)
+Objective   ½|X - XW|² + β/2 |W|² + λ|W|₁                      (Ning & Karypis 2011)
             The columns of W do not depend on each other: each is an elastic net. With λ = 0 and no sign it is EASE, whose λ
             is this β: both stand beside a squared error, here with ½ before either.
 Solution    Coordinate descent on the Gram matrix XᵀX with active sets (linalg/elastic_net.py). Column j is done when no

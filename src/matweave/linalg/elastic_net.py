@@ -2,7 +2,7 @@
 
 Objective   J_j(w) = ½|a_j - A w|² + β/2 |w|² + λ|w|₁ with w_j = 0, and w >= 0 where asked, for each column j of A
 Step        w_i = S(r_i + G_ii w_i) / (G_ii + β) with r = G_j - G w = Aᵀ(a_j - A w), S(x) = sign(x) max(|x| - λ, 0), or
-            max(x - λ, 0) where w >= 0             (covariance updates: Friedman, Hastie & Tibshirani 2010, section 2.2)
+            max(x - λ, 0) where w >= 0             (covariance updates: Friedman, Hastie & Tibshirani 2010)
 Active set  Only some columns take steps: at first the `FIRST` whose own best step lowers J_j most, (|G_ij| - λ)² /
             (G_ii + β), then those outside that break |r_i| <= λ, best first, until the gap is closed. Steps run on the
             small matrix of the active set, which stays in cache; r outside is brought up to date between such rounds.

@@ -3,7 +3,7 @@
 Row (u, j) of a log has the features of its user (an id of its own, and attributes) and those of its item, so that
 
     ŷ_uj = w0 + l_u + l_j + Σ_f [S_uf + S_jf + a_uf b_jf],     a_uf = v_uf + Σ_i z_ui v_if,   S_uf = ½ (a_uf² - q_uf),
-    l_u = w_u + Σ_i z_ui w_i,   q_uf = v_uf² + Σ_i z_ui² v_if²;   b, l, S, q of items alike                (Rendle 2010, lemma 3.1)
+    l_u = w_u + Σ_i z_ui w_i,   q_uf = v_uf² + Σ_i z_ui² v_if²;   b, l, S, q of items alike                (Rendle 2010)
 
 In one coordinate v_if of a user's feature, all else fixed, ŷ is linear with slope h_uj = z_ui (c_u + b_jf), c_u = a_uf - z_ui v_if.
 What Σ h² and Σ h e need of a user's rows are four sums, of e, e b, b and b²: `gather` makes them in one pass over the log, after which each

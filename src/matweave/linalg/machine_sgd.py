@@ -4,7 +4,7 @@ For one row with error e = y - ŷ, a and b the sums of its user's and its item's
 
     w0 += γ e      w_i += γ (e z_i - λ_w w_i)      v_if += γ (e z_i (a_f + b_f - z_i v_if) - λ v_if)
 
-all from the same a and b (Rendle 2010, eq. 4 with the sums of lemma 3.1): half the gradient of e² + λ |v_i|² + λ_w w_i² over the row's features.
+all from the same a and b (Rendle 2010): half the gradient of e² + λ |v_i|² + λ_w w_i² over the row's features.
 Rows follow one another in the order given, on one thread: features shared by many rows leave no two rows apart.
 
 Cost        4 rank operations for each feature of each row.

@@ -8,7 +8,7 @@ z = Φ⁻¹((1 + L) / 2). Over test values t:
     CRPS       ∫ (F(x) - 1[x >= t])² dx = s (w (2 Φ(w) - 1) + 2 φ(w) - 1 / √π),  w = (t - m) / s
 
 The CRPS is proper: it is lowest for the law that the values are drawn from, in the units of the values, and it is the
-absolute error where s = 0. Source: Gneiting & Raftery 2007, eq. 21. Cost O(n). Checked by numerical integration and on
+absolute error where s = 0. Source: Gneiting & Raftery 2007. Cost O(n). Checked by numerical integration and on
 values drawn from the law (tests/metrics/test_uncertainty.py).
 """
 
