@@ -1,13 +1,13 @@
 """RESCAL beside the published algorithm in plain NumPy: seconds an epoch on kinships, rank 100, two threads.
 
-    python benchmarks/speed/relations.py [--data DIR] [--rank 100] [--epochs 10] [--repeats 5] [--growth]
+    python benchmarks/speed/relations.py [--data DIR] [--rank 100] [--epochs 10] [--repeats 5]
 
 The twin is alternating least squares as Nickel, Tresp & Kriegel 2011 and the authors' code have it, written anew: A from one
 sum of products over the relations and one solve, then each R_k by the singular values of A; products of NumPy and SciPy's
 sparse ones, on the same threads. Both start from the same eigenvectors and run the same epochs without a tolerance; sides
 alternate, medians are compared. An epoch of ours is an A and all R_k as well; its objective is computed inside, the twin's
 is not (the authors' code computes it by default: `with_objective` is the twin that does). `auc_pr` is the mean of the first two of
-ten folds for both sides, scaled as the authors do: equal quality. `--growth` adds seconds as rank and entities grow.
+ten folds for both sides, scaled as the authors do: equal quality. How both time and memory grow: scaling.py.
 """
 
 from __future__ import annotations
@@ -119,36 +119,6 @@ def quality(tensor: Relations, rank: int, epochs: int) -> dict[str, float]:
     return {name: round(float(np.mean(values)), 4) for name, values in found.items()}
 
 
-def planted(n: int, kinds: int, degree: int, seed: int = 0) -> Relations:
-    """Random triples: `degree` tails for each head and relation."""
-    rng = np.random.default_rng(seed)
-    cells = np.unique(rng.integers(0, kinds * n * n, kinds * n * degree))
-    return Relations.from_codes(cells // n % n, cells // (n * n), cells % n, n_entities=n, n_kinds=kinds)
-
-
-def growth() -> None:
-    """Seconds an epoch as rank, entities and triples grow: one line a point."""
-    base = {"n": 5000, "kinds": 10, "degree": 5, "rank": 50}
-    points = [base, *({**base, "n": 5000 * f} for f in (2, 4)), *({**base, "rank": 50 * f} for f in (2, 4))]
-    points += [{**base, "degree": 5 * f} for f in (4, 16)] + [{**base, "kinds": 10 * f} for f in (2, 4)]
-    for point in points:
-        sizes = {name: point[name] for name in ("n", "kinds", "degree")}
-        relations = planted(**sizes)
-        mine = ours(relations, point["rank"], 2)[0]
-        theirs = twin(matrices(relations), point["rank"], 2)[0]
-        print(
-            json.dumps(
-                {
-                    "growth": point,
-                    "triples": len(relations),
-                    "matweave": round(mine, 4),
-                    "numpy": round(theirs, 4),
-                }
-            ),
-            flush=True,
-        )
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -157,12 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rank", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--growth", action="store_true")
     given = parser.parse_args(arguments)
     set_threads(THREADS)
-    if given.growth:
-        growth()
-        return
     tensor = read_relations(given.data / "kinships" / "alyawarra_tensor.csv.gz")
     slices = matrices(tensor)
     ours(tensor, given.rank, 1)  # compiles

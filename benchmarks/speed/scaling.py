@@ -1,8 +1,9 @@
-"""How time and memory of each factorization grow: users, items, interactions and rank, each alone, doubled and doubled again.
+"""How time and memory of each factorization grow: users, items, interactions and rank (of relations: entities, relations, triples
+and rank), each alone, doubled and doubled again.
 
     python benchmarks/speed/scaling.py [--methods implicit_als,ease] [--factors 1,2,4] [--epochs 4]
 
-Each cell is a process of its own: a drawn log (each row a user and an item by chance, popular items more often), a fit of a few epochs,
+Each cell is a process of its own: a drawn log (each row a user and an item by chance, popular items more often; a triple any cell), a fit of a few epochs,
 the median epoch (closed forms: the fit) and the peak of memory above what the process held before the fit (Linux). `slope` is the exponent of a
 power of the size, by least squares on logarithms: 1 is in proportion, 2 is the square. `limit_s` is the least time that the operations of the
 base size (by the formula in `operations`, from the head of the method's file) take at the multiply-add rate that a large float32 product reaches in this
@@ -28,6 +29,7 @@ import numpy as np
 
 THREADS = 2
 BASE = {"users": 6000, "items": 3000, "interactions": 600_000, "rank": 64}
+TRIPLES = {"entities": 5000, "relations": 10, "triples": 250_000, "rank": 50}
 
 Sizes = dict[str, int]
 
@@ -48,13 +50,23 @@ OPERATIONS: dict[str, Callable[[Sizes], float]] = {
     "factorization_machine": lambda s: 8 * s["interactions"] * s["rank"],
     "nmf": lambda s: 4 * s["interactions"] * s["rank"] + 8 * (s["users"] + s["items"]) * s["rank"] ** 2,
     "ease": lambda s: s["items"] ** 3 + s["interactions"] ** 2 / s["users"],
+    "rescal": lambda s: (
+        4 * s["triples"] * s["rank"] + (6 * s["entities"] + 2 * s["rank"]) * s["rank"] ** 2 * s["relations"]
+    ),
+    "tri_factorization": lambda s: (
+        4 * s["triples"] * s["rank"] + (6 * s["entities"] + 8 * s["rank"]) * s["rank"] ** 2 * s["relations"]
+    ),
 }
 """Of an epoch, or of the fit of a closed form: floating-point operations. A method without a formula has no limit told."""
 
-METHODS = (*OPERATIONS, "warp", "probabilistic_mf", "slim", "rp3beta", "pure_svd", "item_knn")
+OF_RELATIONS = ("rescal", "dedicom", "tri_factorization", "symmetric_nmf")
+METHODS = tuple(dict.fromkeys([
+    *OPERATIONS, "warp", "probabilistic_mf", "slim", "rp3beta", "pure_svd", "item_knn", *OF_RELATIONS
+]))  # fmt: skip
 EPOCHS_BY = {
     "bayesian_mf": {"burn_in": 0, "samples": 2},
     "factorization_machine": {"burn_in": 0, "samples": 2},
+    "symmetric_nmf": {"tolerance": 0.0},
 }
 """Settings in place of `epochs`, for samplers: the draws kept are part of what is measured."""
 
@@ -62,23 +74,16 @@ EPOCHS_BY = {
 def one(method: str, sizes: Sizes, epochs: int) -> dict[str, float]:
     """Seconds of an epoch and peak MB, in this process."""
     from matweave.app.catalogue import METHODS as TABLE
+    from matweave.app.relations_verbs import RELATION_METHODS
     from matweave.config import names
-    from matweave.data.interactions import Interactions
     from matweave.threads import set_threads
 
     set_threads(THREADS)
-    rng = np.random.default_rng(0)
-    users, items, n = sizes["users"], sizes["items"], sizes["interactions"]
-    weights = 1 / (np.arange(items) + 20.0)
-    cells = np.unique(rng.integers(users, size=2 * n) * np.int64(items)
-                      + rng.choice(items, 2 * n, p=weights / weights.sum()))  # fmt: skip
-    cells = np.sort(rng.choice(cells, min(n, len(cells)), replace=False))
-    log = Interactions.from_codes(
-        cells // items, cells % items, rng.integers(1, 6, len(cells)), n_users=users, n_items=items
-    )
-    log.by_user, log.by_item  # noqa: B018  made once, before the clock
-    kind = TABLE[method]
-    given: dict[str, Any] = {"rank": sizes["rank"], "tolerance": 0.0, "epochs": epochs}
+    log = triples(sizes) if method in OF_RELATIONS else interactions(sizes)
+    kind = RELATION_METHODS[method] if method in OF_RELATIONS else TABLE[method]
+    given: dict[str, Any] = {"rank": sizes["rank"]}
+    if "epochs" in names(kind):
+        given |= {"epochs": epochs, "tolerance": 0.0}
     given = {k: v for k, v in given.items() if k in names(kind)} | EPOCHS_BY.get(method, {})
     marks: list[float] = []
     began = time.perf_counter()
@@ -91,6 +96,32 @@ def one(method: str, sizes: Sizes, epochs: int) -> dict[str, float]:
     peak = resident()
     seconds = float(median(steps)) if len(steps) else whole
     return {"seconds": seconds, "mb": (peak["VmHWM"] - before["VmRSS"]) / 1024, "rows": len(log)}
+
+
+def triples(sizes: Sizes) -> Any:
+    """Cells by chance, each relation alike."""
+    from matweave.data.relations import Relations
+
+    n, count = sizes["entities"], sizes["relations"]
+    cells = np.unique(np.random.default_rng(0).integers(count * n * n, size=sizes["triples"]))
+    return Relations.from_codes(cells // n % n, cells // (n * n), cells % n, n_entities=n, n_kinds=count)
+
+
+def interactions(sizes: Sizes) -> Any:
+    """A user and an item by chance, popular items more often."""
+    from matweave.data.interactions import Interactions
+
+    rng = np.random.default_rng(0)
+    users, items, n = sizes["users"], sizes["items"], sizes["interactions"]
+    weights = 1 / (np.arange(items) + 20.0)
+    cells = np.unique(rng.integers(users, size=2 * n) * np.int64(items)
+                      + rng.choice(items, 2 * n, p=weights / weights.sum()))  # fmt: skip
+    cells = np.sort(rng.choice(cells, min(n, len(cells)), replace=False))
+    log = Interactions.from_codes(
+        cells // items, cells % items, rng.integers(1, 6, len(cells)), n_users=users, n_items=items
+    )
+    log.by_user, log.by_item  # noqa: B018  made once, before the clock
+    return log
 
 
 def resident(*, reset: bool = False) -> dict[str, int]:
@@ -148,19 +179,29 @@ def main() -> None:
         return
     factors, rate = [int(f) for f in given.factors.split(",")], ceiling()
     for method in given.methods.split(","):
-        base = child(method, BASE, given.epochs)
-        line: dict[str, Any] = {"benchmark": "scaling", "method": method, "base": BASE, "threads": THREADS}
+        sizes_of = TRIPLES if method in OF_RELATIONS else BASE
+        if method == "symmetric_nmf":  # of one relation
+            sizes_of = sizes_of | {"relations": 1}
+        base = child(method, sizes_of, given.epochs)
+        line: dict[str, Any] = {
+            "benchmark": "scaling",
+            "method": method,
+            "base": sizes_of,
+            "threads": THREADS,
+        }
         line |= {"seconds": round(base["seconds"], 4), "mb": round(base["mb"], 1)}
         if method in OPERATIONS:
-            limit = OPERATIONS[method](BASE) / rate
+            limit = OPERATIONS[method](sizes_of) / rate
             line |= {"limit_s": round(limit, 5), "of_limit": round(base["seconds"] / limit, 1)}
-        for name in BASE:
+        for name in sizes_of:
+            if method == "symmetric_nmf" and name == "relations":
+                continue
             runs = [
-                base if f == 1 else child(method, BASE | {name: BASE[name] * f}, given.epochs)
+                base if f == 1 else child(method, sizes_of | {name: sizes_of[name] * f}, given.epochs)
                 for f in factors
             ]
             sizes = [
-                float(r["rows"]) if name == "interactions" else float(f)
+                float(r["rows"]) if name in ("interactions", "triples") else float(f)
                 for r, f in zip(runs, factors, strict=True)
             ]
             line[f"slope_{name}"] = slope(sizes, [r["seconds"] for r in runs])

@@ -12,6 +12,7 @@ import matweave as mw
 from matweave.app.growth_verbs import forget, grow
 from matweave.data.interactions import Interactions
 from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId
+from matweave.factor.loop import Validation
 
 MADE = mw.simulate_log(users=60, items=30, rank=3, interactions=600, newcomers=0, shape="ratings", seed=5).log
 LOG = Interactions.from_codes(MADE.user_codes, MADE.item_codes, MADE.values, MADE.times)
@@ -57,15 +58,31 @@ def test_what_cannot_be_taken_in_is_told(tmp_path: Path) -> None:
 )
 def test_every_method_forgets_by_its_own_recipe(recipe: Any, tmp_path: Path) -> None:
     recipe.fit(LOG).save(tmp_path / "old")
-    model, left = forget(tmp_path / "old", ["3", "9"], tmp_path / "new")
+    model, told = forget(tmp_path / "old", ["3", "9"], tmp_path / "new")
     by_cell = np.lexsort(
         (LOG.item_codes, LOG.user_codes)
     )  # a model does not keep the order of the log's rows
     rest = LOG.take(by_cell[~np.isin(LOG.user_codes[by_cell], [3, 9])])
-    assert left == 58
+    assert told == ["58 users left"]
     np.testing.assert_allclose(table(model), table(recipe.fit(rest)), rtol=1e-4, atol=1e-5)
     with pytest.raises(UnknownId):
         model.recommend([3])
+
+
+def test_a_model_that_was_stopped_early_is_fitted_for_as_many_epochs(tmp_path: Path) -> None:
+    looks = iter([1.0, 2.0, 0.0, 0.0])
+    watched = Validation(measure=lambda _: next(looks), patience=2)
+    model = mw.BiasedMF(rank=3, epochs=9).fit(LOG, validate=watched)
+    assert model.history.epoch == 2
+    model.save(tmp_path / "old")
+    found, told = forget(tmp_path / "old", ["3"], tmp_path / "new")
+    assert found.history.epoch == len(found.history.objective) == 2
+    assert told == ["fitted for 2 epochs, as many as validation rows left the model", "59 users left"]
+    recipe = mw.BayesianMF(rank=2, burn_in=1, samples=2, thinning=1)
+    recipe.fit(LOG, validate=Validation(measure=lambda _: 1.0)).save(tmp_path / "old")
+    assert forget(tmp_path / "old", ["3"], tmp_path / "new")[1][0].startswith(
+        "fitted without the validation rows"
+    )
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -60,6 +60,26 @@ def test_triples_are_fitted_judged_and_completed(home: Path, cli: Cli) -> None:
     assert (code, len(out.splitlines())) == (0, 5)
 
 
+def test_files_are_scored_and_judged_by_the_columns_that_are_named(home: Path, cli: Cli) -> None:
+    cli("relations", "fit", "rescal", home / "train.tsv", "--out", home / "c", "--set", "rank=4", "-q")
+    (home / "named.csv").write_text("to,what,from,sure\np8,next,p7,1\np3,next,p1,0\np7,back,p8,1\n")
+    columns = ("--head-column", "from", "--relation-column", "what", "--tail-column", "to")
+    code, out, err = cli(
+        "relations", "predict", home / "c", "--triples", home / "named.csv", *columns, "--json"
+    )
+    assert code == 0, err
+    assert [(row["head"], row["tail"]) for row in json.loads(out)] == [
+        ("p7", "p8"),
+        ("p1", "p3"),
+        ("p8", "p7"),
+    ]
+    code, out, err = cli("relations", "evaluate", home / "c", home / "named.csv", *columns, "--value-column", "sure",
+                         "--json", "-")  # fmt: skip
+    assert code == 0, err
+    counts = json.loads(out)["counts"]
+    assert counts == {"triples judged": 2, "triples lost": 0, "triples that do not hold": 1}
+
+
 def test_communities_are_found_in_a_graph_without_direction(home: Path, cli: Cli) -> None:
     code, _, err = cli("relations", "fit", "symmetric_nmf", home / "edges.csv", "--out", home / "g", "--undirected",
                        "--set", "rank=2")  # fmt: skip
@@ -88,6 +108,7 @@ def test_communities_are_found_in_a_graph_without_direction(home: Path, cli: Cli
         (["fit", "rescal", "train.tsv", "--out", "x", "--report", "no/r.html"], "there is no folder no"),
         (["fit", "rescal", "train.tsv", "--out", "x", "--absent", "gone"], "absent is 'gone'"),
         (["predict", "m", "--head", "p1", "--triples", "test.tsv"], "--triples says what to score"),
+        (["predict", "m", "--head", "p1", "--tail-column", "t"], "--tail-column says how a file is read"),
         (["predict", "m", "--relation", "next"], "neither a head nor a tail"),
         (["predict", "m", "--head", "p1", "--relation", "nxt"], "did you mean 'next'"),
         (["communities", "m"], "add --components"),

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -521,6 +522,23 @@ class RecommenderContract:
         wide = spread.deviations()
         assert abs(np.mean((tables - table(model)) / wide)) < 0.4  # 40 draws: 0.16 where cells move as one
         assert np.mean(tables.var(axis=0) / wide**2) == pytest.approx(1.0, abs=0.25)
+
+    def test_chance_does_not_depend_on_who_else_is_asked(self, case: Case) -> None:
+        if not case.variance:
+            pytest.skip("has no variance")
+        model, log = fitted(case), small_log()
+        users = log.users.to_list()
+        whole = model.recommend(k=4, uncertainty="thompson", seed=3)
+        for some in ([users[7]], [users[30], users[2]]):
+            rows = model.recommend(some, k=4, uncertainty="thompson", seed=3)
+            for user in some:
+                mine, all_of = (r.filter(pc.field("user") == user) for r in (rows, whole))
+                assert mine["item"].equals(all_of["item"])
+        codes = np.array([40, 3, 11])
+        strangers = model.spread(model.seen.rows(codes), None).deviations()
+        for at, code in enumerate(codes):
+            alone = model.spread(model.seen.rows([code]), None).deviations()
+            np.testing.assert_allclose(alone[0], strangers[at], rtol=1e-4, atol=1e-6)
 
     def test_intervals_hold_the_score(self, case: Case) -> None:
         if not case.variance:

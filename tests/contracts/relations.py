@@ -144,6 +144,17 @@ class RelationContract:
             with pytest.raises(DataError, match="unknown"):
                 case.recipe.fit(log.only_triples())
 
+    def test_an_exact_fit_is_no_divergence(self, case: RelationCase) -> None:
+        one = Relations.from_codes(
+            [0, 1], None, [0, 0], None if not case.uses_values else [7e3, 0.0], n_entities=2
+        )
+        recipe = replace(
+            case.recipe,
+            rank=4,
+            **{n: 0.0 for n in ("regularization", "core_regularization") if n in names(type(case.recipe))},
+        )
+        assert np.isfinite(table(recipe.fit(one))).all()
+
     def test_the_log_and_the_weights_are_not_written_to(self, case: RelationCase) -> None:
         log, weights = log_of(case), np.linspace(0, 2, len(log_of(case)))
         parts = (log.heads, log.relations, log.tails, log.strengths(), weights)

@@ -46,6 +46,27 @@ def drawn(seed: int = 0, share: float = 0.3) -> Relations:
     return Relations.from_codes(cells // N % N, cells // (N * N), cells % N, n_entities=N, n_kinds=KINDS)
 
 
+def test_triples_of_no_value_are_not_asked_and_stay_candidates() -> None:
+    log = drawn()
+    values = np.ones(len(log), np.float32)
+    values[::3] = 0.0
+    valued = Relations.from_codes(log.heads, log.relations, log.tails, values, n_entities=N, n_kinds=KINDS)
+    true = log.take(values > 0)
+    model, plain = Table(log, cells=np.sort(log.cells)), Table(log, cells=np.sort(true.cells))
+    model.denied = np.sort(log.take(values <= 0).cells)  # type: ignore[attr-defined]
+    test = valued.take(np.arange(0, len(log), 2))
+    found = evaluate_relations(model, test, known=[valued])
+    wanted = evaluate_relations(
+        plain, true.take(np.flatnonzero(np.isin(true.cells, test.cells))), known=[true]
+    )
+    assert found.metrics == wanted.metrics
+    assert found.counts["triples that do not hold"] == len(test) - wanted.counts["triples judged"] > 0
+    asked = relation_validation(valued.take(np.arange(0, len(log), 2)), known=[valued]).measure(model)
+    assert asked == pytest.approx(wanted.metrics["mrr"].mean)
+    with pytest.raises(DataError, match="none holds"):
+        evaluate_relations(model, valued.take(np.flatnonzero(values == 0)))
+
+
 def slowly(table: np.ndarray, test: Relations, true: set[tuple], side: str) -> list[float]:
     ranks = []
     for h, r, t in zip(test.heads.tolist(), test.relations.tolist(), test.tails.tolist(), strict=True):

@@ -91,6 +91,19 @@ def test_windows_are_seconds_or_spans_of_time() -> None:
         co_purchases(log(), window="week")  # type: ignore[arg-type]
 
 
+def test_windows_and_times_at_the_ends_of_the_scale() -> None:
+    plain = co_purchases(log()).to_frame()
+    for ever in (timedelta.max, 1e300, 1e13):
+        assert co_purchases(log(), window=ever).to_frame().equals(plain)
+    far = 2**62 + np.array([0, 1, -(2**63), 2**62 - 1])
+    both = Interactions.from_codes([0, 0, 0, 0], [0, 1, 2, 3], times=far)
+    found = co_purchases(both, window=1.0)
+    assert sorted(zip(found.heads.tolist(), found.tails.tolist(), strict=True)) == [(0, 1), (1, 0)]
+    # 2 is first, and too long before all others; 0, 1 and 3 follow each other
+    after = co_purchases(both, then=True, window=timedelta.max)
+    assert sorted(zip(after.heads.tolist(), after.tails.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 3)]
+
+
 def test_settings_are_checked_together_and_times_asked_for() -> None:
     with pytest.raises(ConfigError) as caught:
         co_purchases(log(), weighting="cosin", min_count=0, then=True, window=0, steps=0)

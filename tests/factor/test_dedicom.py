@@ -10,6 +10,7 @@ from by_hand.dedicom import best_core, objective, step_factors
 
 from matweave.data.relations import Relations
 from matweave.factor.dedicom import DEDICOM
+from matweave.factor.rescal import RESCAL
 
 
 def all_cells(x):
@@ -55,6 +56,20 @@ def test_planted_roles_are_found(kinds):
     assert np.sqrt(np.mean((found - x) ** 2)) < 0.03 * x.std()
     if kinds == 1:
         assert d.tolist() == [[1, 1, 1]]
+
+
+@pytest.mark.parametrize("kinds", [1, 3])
+@pytest.mark.parametrize("rank", [8, 36])
+@pytest.mark.parametrize(
+    "make", [DEDICOM, lambda **how: RESCAL(core_regularization=0.0, **how)], ids=["DEDICOM", "RESCAL"]
+)
+def test_a_rank_above_that_of_the_relations_needs_no_penalty(kinds, rank, make):
+    x = planted(kinds, n=40)[0]
+    model = make(rank=rank, regularization=0.0, epochs=30, tolerance=0.0).fit(all_cells(x))
+    found = np.stack([model.scores(k) for k in range(kinds)]).astype(float)
+    left = float(np.square(found - x).sum())
+    assert left < 1e-3 * np.square(x).sum()
+    assert model.history.objective[-1] == pytest.approx(left, abs=1e-4 * np.square(x).sum())
 
 
 def test_three_way_components_are_the_planted_ones():

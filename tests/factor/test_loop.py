@@ -107,6 +107,12 @@ def test_growth_below_a_thousandfold_is_let_be() -> None:
     assert epochs_of(fit(objective=lambda e: -5.0 - e)) == 8
 
 
+def test_a_first_value_of_nothing_is_measured_by_the_rounding() -> None:
+    assert epochs_of(fit(objective=lambda e: 5e-10 * (e > 0), rounding=1e-11)) == 8
+    with pytest.raises(Diverged):
+        fit(objective=lambda e: 5e-10 * (e > 0), rounding=1e-13)
+
+
 def test_overflow_on_the_way_is_told_as_divergence_and_not_as_a_warning() -> None:
     with pytest.raises(Diverged, match="inf"):
         fit(objective=lambda e: float(np.float32(1e30) * np.float32(1e30)) if e == 1 else 1.0)

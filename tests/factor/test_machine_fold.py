@@ -63,10 +63,9 @@ def test_draws_lie_about_the_mean_as_the_posterior_says() -> None:
     model = mw.FactorizationMachine(rank=2, burn_in=5, samples=4, thinning=1).fit(LOG)
     fold = model.fold
     history = LOG.by_user.rows([5] * 2000)
-    mean = fold.users(history.rows([0]), model, None, None)[:, 0]
-    drawn = fold.users(history, model, None, 0)
-    again = fold.users(history, model, None, 0)
-    np.testing.assert_array_equal(drawn, again)
+    mean, keys = fold.users(history.rows([0]), model, None)[:, 0], np.arange(2000, dtype=np.uint64)
+    drawn = fold.users(history, model, None, keys)
+    np.testing.assert_array_equal(drawn[:, 7:9], fold.users(history.rows([0, 0]), model, None, keys[7:9]))
     spread = drawn.std(axis=1)
     np.testing.assert_allclose(drawn.mean(axis=1), mean, atol=float(5 * spread.max() / np.sqrt(2000)) + 1e-6)
     assert (spread[:, :-1] > 0).all()
@@ -84,15 +83,15 @@ def test_without_a_history_the_new_id_is_the_prior(point: PosteriorModel) -> Non
     model = mw.FactorizationMachine(rank=2, burn_in=5, samples=3, thinning=1).fit(LOG)
     fold = model.fold
     assert isinstance(fold, MachineFold)
-    rows = fold.users(none, model, None, None)[:, 0]
+    rows = fold.users(none, model, None)[:, 0]
     wanted = fold.user_prior.mean[:, :2] * np.sqrt(fold.deviation)
     np.testing.assert_allclose(rows[:, :2], wanted, rtol=1e-5)
-    assert not point.fold.users(none, point, None, None)[0, 0, :2].any()
+    assert not point.fold.users(none, point, None)[0, 0, :2].any()
 
 
 def test_new_items_get_rows_and_known_attributes_stay(point: PosteriorModel) -> None:
     fold = point.fold
-    rows = fold.items(LOG.by_item.rows([1]), point, None)
+    rows = fold.items(LOG.by_item.rows([1]), point, None, np.ones(1, np.uint64))
     assert rows.shape == (1, 1, 4)
     assert rows[0, 0, -2] == 1.0
     assert fold.attributes(np.array([3, -1])).shape == (2, 2)  # type: ignore[union-attr]

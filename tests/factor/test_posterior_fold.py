@@ -78,17 +78,37 @@ def test_training_users_keep_their_attributes_beside_another_history(models):
     np.testing.assert_allclose(rows[0].reshape(4, -1), by_hand(model, one, coded), rtol=2e-3, atol=2e-4)
 
 
-def test_with_a_seed_rows_are_drawn_about_the_mean(models):
+def test_with_keys_rows_are_drawn_about_the_mean(models):
     model = models["plain"]
     history = Csr.from_pairs([0], [3], [5.0], shape=(1, 30))
     many = history.rows(np.zeros(4000, int))
-    draws = model.fold.users(many, model, None, 0)
-    mean = model.fold.users(history, model, None, None)
+    keys = np.arange(4000, dtype=np.uint64)
+    draws = model.fold.users(many, model, None, keys)
+    mean = model.fold.users(history, model, None)
+    np.testing.assert_array_equal(draws[:, 9:10], model.fold.users(history, model, None, keys[9:10]))
     np.testing.assert_allclose(draws.mean(axis=1), mean[:, 0], atol=0.08)
     y = model.item_draws[0, 3, :-2]
     design = np.append(y, 1.0)[None, :].astype(np.float64)
     covariance = np.linalg.inv(model.fold.user_prior.precisions[0] + design.T @ design / model.noise[0])
     np.testing.assert_allclose(np.cov(draws[0, :, :-1].T), covariance, rtol=0.1, atol=0.02)
+
+
+def test_raters_of_a_new_item_say_what_it_is(models):
+    model, prior = models["implicit"], models["implicit"].fold.item_prior
+    assert prior.set_weights.shape == (4, 50, 3)
+    fresh = Csr.from_pairs([0, 0, 0], [3, 9, 20], [5.0, 1.0, 4.0], shape=(1, 50))
+    keys = np.arange(3000, dtype=np.uint64)
+    found = model.fold.items(fresh.rows(np.zeros(3000, int)), model, None, keys).mean(axis=1)
+    users, values = fresh.row(0)
+    for s in range(4):
+        x, b = model.user_draws[s, users, :-2], model.user_draws[s, users, -2]
+        design = np.concatenate([x, np.ones((3, 1))], axis=1).astype(np.float64)
+        mean = prior.means[s] + prior.set_weights[s][users].sum(axis=0) / np.sqrt(3)
+        total = prior.precisions[s] + design.T @ design / model.noise[s]
+        right = prior.precisions[s] @ mean + design.T @ (values - model.mean - b) / model.noise[s]
+        wanted = np.linalg.solve(total, right)
+        apart = 5 * np.sqrt(np.diag(np.linalg.inv(total)) / 3000)
+        assert (np.abs(found[s, [0, 1, 3]] - wanted) < apart + 1e-3).all()
 
 
 def test_strangers_do_not_depend_on_each_other(models):

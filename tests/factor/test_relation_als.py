@@ -31,7 +31,7 @@ def test_first_vectors_are_eigenvectors_by_both_ways(monkeypatch):
 
 def test_a_step_that_would_raise_the_objective_is_halved(monkeypatch):
     recipe = RESCAL(rank=3, regularization=0.1, core_regularization=0.1, init="random")
-    task = _Task(recipe, Squares(log(), None, 1.0, "RESCAL"))
+    task = _Task(recipe, log(), None)
     arrays, first = task.epoch(0, task.start())
     toward, tried = task._toward, []
 
@@ -47,7 +47,7 @@ def test_a_step_that_would_raise_the_objective_is_halved(monkeypatch):
 
 
 def test_where_no_step_helps_all_stays_as_it_was(monkeypatch):
-    task = _Task(RESCAL(rank=3, init="random"), Squares(log(), None, 1.0, "RESCAL"))
+    task = _Task(RESCAL(rank=3, init="random"), log(), None)
     arrays, _ = task.epoch(0, task.start())
     arrays["value"][:] = -1.0  # nothing is as low
     kept, value = task.epoch(1, arrays)

@@ -14,6 +14,17 @@ from matweave.factor.rescal import RESCAL
 N, K = 8, 2
 
 
+def test_cells_that_do_not_hold_are_renumbered_and_added():
+    log = Relations.from_codes([0, 1, 2], None, [1, 2, 0], [1.0, 0.0, 2.0], n_entities=N)
+    model = RESCAL(rank=2, regularization=0.1, epochs=2).fit(log)
+    assert model.denied is not None
+    assert model.denied.tolist() == [1 * N + 2]
+    more = Relations.from_codes([8, 8], None, [1, 3], [-1.0, 1.0], n_entities=9)
+    grown = model.with_entities(more)
+    assert grown.denied is not None
+    assert grown.denied.tolist() == [1 * 9 + 2, 8 * 9 + 1]
+
+
 def fitted(**more):
     held = np.random.default_rng(0).random((K, N, N)) < 0.4
     k, h, t = np.nonzero(held)

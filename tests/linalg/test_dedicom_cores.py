@@ -20,7 +20,8 @@ def task():
 def test_cores_solve_the_normal_equations(task, ridge, monkeypatch):
     x, w, seen, gram, core, scales = task
     wanted = best_core(x, w, scales, ridge)
-    np.testing.assert_allclose(shared_core(seen, gram, scales, ridge, core), wanted, rtol=1e-6, atol=1e-8)
+    near = {"rtol": 1e-6, "atol": 1e-8} if ridge else {"rtol": 1e-4, "atol": 1e-5}  # without one, a floor
+    np.testing.assert_allclose(shared_core(seen, gram, scales, ridge, core), wanted, **near)
     monkeypatch.setattr("matweave.linalg.dedicom_cores.DIRECT", 0)
     last = np.inf
     for _ in range(5):  # each call goes on where the one before stopped

@@ -54,10 +54,14 @@ def forget(
     user: Annotated[list[str] | None, typer.Option("--user", help="A user id; may be repeated.")] = None,
     threads: o.Threads = None,
 ) -> None:
-    """Fit the same recipe again without some users: what is left holds nothing of theirs. Delete the old folder afterwards."""
+    """Fit the same recipe again without some users: what is left holds nothing of theirs. Delete the old folder afterwards.
+
+    A start from other factors (fit --init) is not repeated.
+    """
     from matweave.app import growth_verbs
 
     set_threads(threads)
-    _, left = growth_verbs.forget(folder, user or [], out)
-    print(f"{left:,} users left")
+    _, told = growth_verbs.forget(folder, user or [], out)
+    for line in told:
+        print(line)
     print(f"model: {out}")

@@ -58,11 +58,12 @@ def grow(folder: Path, log: Reader, out: Path) -> tuple[Recommender, list[str]]:
     return model, told
 
 
-def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, int]:
-    """What the method of the model in a folder makes of its training rows without these users, saved in `out`, and the users left.
+def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, list[str]]:
+    """What the method of the model in a folder makes of its training rows without these users, saved in `out`; and lines that tell it.
 
-    Exact deletion: the recipe is fitted again with the same settings and seed. Raises UnknownId for ids that training
-    did not have, ConfigError for a model that was fitted on more than a log.
+    Exact deletion: the recipe is fitted again with the same settings and seed; a model that was stopped early on validation rows,
+    which it does not hold, for as many epochs as it was. A start from other factors (`fit --init`) is not repeated: they may hold
+    what is to go. Raises UnknownId for ids that training did not have, ConfigError for a model that was fitted on more than a log.
     """
     _refuse(out)
     if not users:
@@ -78,9 +79,19 @@ def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, 
         )
     codes, _ = model.users.encode(ids)
     rest = _timed(fewer_users(model, codes), model, codes)
-    found = METHODS[name](**model.settings).fit(rest)
+    settings, told = dict(model.settings), []
+    if model.history.validation:
+        same = "epochs" in settings and 0 < model.history.epoch < settings["epochs"]
+        if same:
+            settings["epochs"] = model.history.epoch
+        told.append(
+            f"fitted for {settings['epochs']} epochs, as many as validation rows left the model"
+            if same
+            else "fitted without the validation rows that the model was watched on"
+        )
+    found = METHODS[name](**settings).fit(rest)
     save(found, out)
-    return found, len(found.users)
+    return found, [*told, f"{len(found.users):,} users left"]
 
 
 def more_than_a_log(model: Recommender) -> bool:

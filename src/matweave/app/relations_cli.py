@@ -170,6 +170,12 @@ def relations_predict(
     triples: Annotated[
         Path | None, typer.Option(help="A file of triples to be scored.", metavar="FILE")
     ] = None,
+    head_column: Head = None,
+    relation_column: Relation = None,
+    tail_column: Tail = None,
+    value_column: Value = None,
+    duplicates: Duplicates = "last",
+    on_bad_rows: o.BadRows = "error",
     k: o.K = 10,
     known: Annotated[
         bool, typer.Option("--known", help="Entities of training triples may be given, too.")
@@ -189,10 +195,19 @@ def relations_predict(
             where="matweave relations predict",
             mend="give one or the other",
         )
+    columns = _columns(head_column, relation_column, tail_column, value_column, duplicates, on_bad_rows)
     if triples is None:
+        idle = [name for name, given in columns.items() if given not in (None, "last", "error")]
+        if idle:
+            option = _OPTIONS.get(idle[0], f"--{idle[0]}-column")
+            raise ConfigError(
+                f"{option} says how a file is read, and there is none",
+                where="matweave relations predict",
+                mend="add --triples FILE, or leave it out",
+            )
         table = verbs.predict(folder, head=head, relation=relation, tail=tail, k=k, known=known)
     else:
-        table, lost = verbs.score(folder, verbs.read(triples, quiet=True))
+        table, lost = verbs.score(folder, verbs.read(triples, quiet=True, **columns))
         if lost:
             say(f"{lost:,} triples have an entity or relation that the model does not know, and no score")
     _write(table, out, as_json)
@@ -240,6 +255,8 @@ def relations_evaluate(
     head: Head = None,
     relation: Relation = None,
     tail: Tail = None,
+    value: Value = None,
+    undirected: Undirected = False,
     duplicates: Duplicates = "last",
     on_bad_rows: o.BadRows = "error",
     report: Report = None,
@@ -255,9 +272,9 @@ def relations_evaluate(
 
     set_threads(threads)
     o.refuse_unwritable(json_to, report)
-    columns = _columns(head, relation, tail, None, duplicates, on_bad_rows)
-    asked = verbs.read(test, quiet=quiet, **columns)
-    others = [verbs.read(path, quiet=quiet, **columns) for path in known or []]
+    columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
+    asked = verbs.read(test, quiet=quiet, undirected=undirected, **columns)
+    others = [verbs.read(path, quiet=quiet, undirected=undirected, **columns) for path in known or []]
     found = verbs.evaluate(folder, asked, known=others, metrics=o.comma(metrics), side=side, seed=seed)
     if report is not None:
         say(f"report: {verbs.report(report, load_relations(folder), train=None, judged=found)}")
@@ -278,6 +295,9 @@ def relations_report(
 
     o.refuse_unwritable(out)
     print(f"report: {verbs.report(out, load_relations(folder), train=None)}")
+
+
+_OPTIONS = {"duplicates": "--duplicates", "on_bad_rows": "--on-bad-rows"}
 
 
 def _columns(

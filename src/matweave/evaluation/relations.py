@@ -87,8 +87,9 @@ def evaluate_relations(
     """Filtered ranking of the test triples.
 
     known: other triples that hold, such as the validation part; they are left out of the candidates, as those of `test` and those
-    that the model was trained on are. metrics: mrr, mean_rank, hits@k. side: rank "both" heads and tails, or one. Triples with an entity or relation that the model
-    lacks are lost, and counted.
+    that the model was trained on are. metrics: mrr, mean_rank, hits@k. side: rank "both" heads and tails, or one. Triples with an
+    entity or relation that the model lacks are lost, and counted. A triple whose value is not above 0 does not hold: it is not asked
+    for, and stays a candidate.
 
     Raises DataError where no triple is left, or for an unknown metric or side.
 
@@ -106,10 +107,17 @@ def evaluate_relations(
         )
     for name in metrics:
         formulas.of_ranks(np.ones(1), name)
-    laid, lost = test.recode(model.entities, model.kinds)
+    told = holding(test)
+    if not len(told):
+        raise DataError(
+            f"the value of none of the {len(test):,} test triples is above 0: none holds",
+            where="evaluate_relations",
+            mend="give triples that hold, or read them without a value column",
+        )
+    laid, lost = told.recode(model.entities, model.kinds)
     if not len(laid):
         raise DataError(
-            f"the model knows the entities and relations of none of the {len(test):,} test triples",
+            f"the model knows the entities and relations of none of the {len(told):,} test triples",
             where="evaluate_relations",
             mend="check that ids are written as in training",
         )
@@ -123,21 +131,36 @@ def evaluate_relations(
         method=model.method,
         protocol=f"filtered ranking of {words}",
         metrics=dict(zip(metrics, found, strict=True)),
-        counts={"triples judged": len(laid), "triples lost": lost},
+        counts={"triples judged": len(laid), "triples lost": lost, **_not_held(test, told)},
         seconds=time.perf_counter() - began,
         by_relation=_by_relation(laid, metrics, values),
     )
 
 
 def _laid(model: Scorer, known: Sequence[Relations]) -> list[Relations]:
-    return [part.recode(model.entities, model.kinds)[0] for part in known]
+    return [holding(part).recode(model.entities, model.kinds)[0] for part in known]
+
+
+def _not_held(test: Relations, told: Relations) -> dict[str, int]:
+    return {"triples that do not hold": len(test) - len(told)} if len(told) < len(test) else {}
+
+
+def holding(part: Relations) -> Relations:
+    """The triples that hold: all without values, else those with one above 0.
+
+    >>> len(holding(Relations.of(heads=["a", "b"], tails=["b", "a"], values=[1.0, -1.0])))
+    1
+    """
+    return part if part.values is None else part.take(np.flatnonzero(part.values > 0))
 
 
 def _trained(model: Scorer) -> list[Relations]:
-    """The triples of training, where the model keeps their cells."""
-    cells = getattr(model, "cells", None)
+    """The triples of training that hold, where the model keeps their cells."""
+    cells, denied = getattr(model, "cells", None), getattr(model, "denied", None)
     if cells is None:
         return []
+    if denied is not None:
+        cells = np.setdiff1d(cells, denied, assume_unique=True)
     n = np.int64(max(len(model.entities), 1))
     relations, rest = np.divmod(cells, n * n)
     heads, tails = (rest // n).astype(np.int32), (rest % n).astype(np.int32)
@@ -240,10 +263,11 @@ def relation_validation(
             mend="split with a share for it: valid=0.1",
         )
     formulas.of_ranks(np.ones(1), metric)
+    asked = holding(valid)
     sign = -1.0 if metric == "mean_rank" else 1.0
 
     def measure(model: Any) -> float:
-        laid, _ = valid.recode(model.entities, model.kinds)
+        laid, _ = asked.recode(model.entities, model.kinds)
         others = [*_trained(model), *_laid(model, known)]
         ranks = np.concatenate(ranks_of(model, laid, others)) if len(laid) else np.array([np.nan])
         return sign * float(formulas.of_ranks(ranks, metric).mean())

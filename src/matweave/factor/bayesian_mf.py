@@ -226,16 +226,11 @@ class _Chain:
                 f"{name}_precisions": np.zeros((samples, d, d)),
             }
             arrays |= {
-                f"{name}_weights_{b}": np.zeros((samples, side.links[b].features, d), np.float32)
-                for b in self._told(name)
+                f"{name}_weights_{b}": np.zeros((samples, link.features, d), np.float32)
+                for b, link in enumerate(side.links)
             }
             arrays |= {f"{name}_{part}": array for part, array in side.arrays().items()}
         return arrays
-
-    def _told(self, name: str) -> list[int]:
-        """The blocks of features whose weights strangers need: all but an item's raters, which no new item is asked for."""
-        blocks = range(len(self.sides[SIDES.index(name)].links))
-        return [b for b in blocks if name == "user" or (b == 0 and self.features[1] is not None)]
 
     def epoch(self, number: int, arrays: Arrays) -> tuple[Arrays, float]:
         self._resume(arrays)
@@ -271,10 +266,8 @@ class _Chain:
             out[:, -1 if name == "user" else -2] = 1.0
             arrays[f"{name}_means"][slot] = hyper.mean * units
             arrays[f"{name}_precisions"][slot] = hyper.precision / np.outer(units, units)
-            for b in self._told(name):
-                arrays[f"{name}_weights_{b}"][slot] = side.links[b].weights(side.states[b]) * units.astype(
-                    np.float32
-                )
+            for b, (link, state) in enumerate(zip(side.links, side.states, strict=True)):
+                arrays[f"{name}_weights_{b}"][slot] = link.weights(state) * units.astype(np.float32)
 
     def kept(self, arrays: Arrays) -> np.ndarray:
         """Slots of the draws that make the model, oldest first: the later half of all so far, or all since burn-in where they are more."""
@@ -285,13 +278,12 @@ class _Chain:
 
     def prior(self, at: int, arrays: Arrays, kept: np.ndarray) -> SidePrior:
         name, features = SIDES[at], self.features[at]
-        weights = {b: arrays[f"{name}_weights_{b}"][kept] for b in self._told(name)}
-        of_sets = int(features is not None)
+        weights = [arrays[f"{name}_weights_{b}"][kept] for b in range(len(self.sides[at].links))]
         return SidePrior(
             means=arrays[f"{name}_means"][kept],
             precisions=arrays[f"{name}_precisions"][kept],
             code=None if features is None else features.code,
             attributes=None if features is None else features.values,
             weights=None if features is None else weights[0],
-            set_weights=weights.get(of_sets),
+            set_weights=weights[-1] if self.recipe.implicit else None,
         )

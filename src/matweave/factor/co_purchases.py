@@ -30,6 +30,7 @@ from matweave.errors import ConfigError, DataError, nearest
 from matweave.linalg.co_occurrence import co_occurrences
 
 WEIGHTINGS = ("count", "cosine", "lift", "pmi", "ppmi")
+_EVER = 2**63 - 1  # microseconds: 292,000 years
 
 
 def co_purchases(
@@ -133,12 +134,12 @@ def _span(window: timedelta | float | None) -> int | None:
     if window is None:
         return None
     if isinstance(window, timedelta):
-        return window // timedelta(microseconds=1)
+        return min(window // timedelta(microseconds=1), _EVER)
     if isinstance(window, bool) or not isinstance(window, (int, float, np.number)) or not np.isfinite(window):
         raise ConfigError(
             f"window is {window!r}", where="co_purchases", mend="give seconds, or a datetime.timedelta"
         )
-    return round(float(window) * 1e6)
+    return _EVER if float(window) * 1e6 >= _EVER else round(float(window) * 1e6)
 
 
 def _reach(
@@ -158,10 +159,13 @@ def _reach(
     if then:
         first = np.searchsorted(key, key, "right")
     if span is not None:
-        latest = np.searchsorted(moments, times + span, "right")
+        # unsigned, since the sum of two signed numbers of 64 bits may be none
+        since = (moments - moments[0]).view(np.uint64) if len(moments) else moments.view(np.uint64)
+        now = since[rank]
+        latest = np.searchsorted(since, now + np.minimum(np.uint64(span), ~now), "right")
         last = np.minimum(last, np.searchsorted(key, users * (len(moments) + 1) + latest, "left"))
         if not then:
-            earliest = np.searchsorted(moments, times - span, "left")
+            earliest = np.searchsorted(since, now - np.minimum(now, np.uint64(span)), "left")
             first = np.maximum(first, np.searchsorted(key, users * (len(moments) + 1) + earliest, "left"))
     if steps is not None:
         last = np.minimum(last, (first if then else here + 1) + steps)

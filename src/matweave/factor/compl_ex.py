@@ -35,12 +35,12 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number
 from matweave.data.relations import Relations
 from matweave.errors import DataError
 from matweave.factor.cores import RotationCores
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.relation_forms import RelationModel
+from matweave.factor.relation_forms import RelationModel, origin
 from matweave.factor.relation_squares import checked
 from matweave.linalg.rotations import adagrad, ask, hand_back, soften
 from matweave.randomness import child
@@ -113,16 +113,10 @@ class ComplEx:
             if self.reciprocal:  # k⁻¹ asks from the tail: its core stands transposed in head scores
                 reverse = RotationCores(real=real[count:], imaginary=-imaginary[count:])
             return RelationModel(
-                method=name,
-                settings=settings_of(self),
-                entities=train.entities,
-                kinds=train.kinds,
-                cells=np.sort(train.cells),
-                history=history,
+                **origin(self, train, history),
                 entity_factors=arrays["entity_factors"].copy(),
                 core=RotationCores(real=real[:count], imaginary=imaginary[:count]),
                 reverse=reverse,
-                frame=train.frame,
             )
 
         return iterate(

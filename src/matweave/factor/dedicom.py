@@ -36,16 +36,13 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, integer, number, one_of
 from matweave.data.relations import Relations
-from matweave.factor.cores import DenseCores
-from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.relation_als import RelationALS, nvecs, single
-from matweave.factor.relation_fold import RowFold
+from matweave.factor.loop import Arrays, FitState, Validation, Watch
+from matweave.factor.relation_als import RelationALS
 from matweave.factor.relation_forms import RelationModel
-from matweave.factor.relation_squares import Bilinear, Squares
+from matweave.factor.relation_squares import Bilinear
 from matweave.linalg.dedicom_cores import newton_scales, one_core, shared_core, value_of
-from matweave.randomness import child
 
 
 @final
@@ -99,57 +96,13 @@ class DEDICOM:
         resume: FitState | None = None,
     ) -> RelationModel:
         """Learn from triples. weights: one for each triple, at least 0. Raises DataError where there are none."""
-        task = _Task(self, Squares(train, weights, self.unobserved_weight, type(self).__name__))
-
-        def model(arrays: Arrays, history: History) -> RelationModel:
-            return RelationModel(
-                method=type(self).__name__,
-                settings=settings_of(self),
-                entities=train.entities,
-                kinds=train.kinds,
-                cells=np.sort(train.cells),
-                history=history,
-                entity_factors=arrays["entity_factors"].copy(),
-                core=DenseCores(values=arrays["cores"].copy()),
-                means=single(arrays, "means"),
-                head_bias=single(arrays, "head_bias"),
-                tail_bias=single(arrays, "tail_bias"),
-                fold=RowFold(regularization=self.regularization, unobserved_weight=self.unobserved_weight),
-                frame=train.frame,
-            )
-
-        return iterate(
-            method=type(self).__name__,
-            start=task.start,
-            epoch=task.epoch,
-            model=model,
-            epochs=self.epochs,
-            tolerance=self.tolerance,
-            mend="raise regularization",
-            validate=validate,
-            watch=watch,
-            resume=resume,
-        )
+        task = _Task(self, train, weights)
+        return task.fitted(mend="raise regularization", validate=validate, watch=watch, resume=resume)
 
 
 @final
 class _Task(RelationALS):
     """One fit: the shared core and the scales of relations for given factors."""
-
-    def __init__(self, recipe: DEDICOM, cells: Squares) -> None:
-        super().__init__(
-            cells,
-            penalty=recipe.regularization,
-            bias_kind=recipe.biases,
-            bias_ridge=recipe.bias_regularization,
-        )
-        self.recipe = recipe
-
-    def first(self) -> np.ndarray:
-        draw = child(self.recipe.seed, "dedicom", "start")
-        if self.recipe.init == "nvecs":
-            return nvecs(self.cells, self.recipe.rank, draw)
-        return draw.standard_normal((self.cells.n, self.recipe.rank), np.float32)
 
     def gram(self, factors: np.ndarray) -> np.ndarray:
         wide = factors.astype(np.float64)

@@ -28,7 +28,7 @@ from matweave.factor.laplace import Laplace
 from matweave.factor.recommender import Recommender
 from matweave.factor.rows import FactorRows, HistoryRows, Rows
 from matweave.factor.sides import SideMap, Sides
-from matweave.factor.spread import Spread
+from matweave.factor.spread import Spread, keys_of
 from matweave.factor.weights import ItemWeights
 from matweave.linalg.topk import top_k_factors
 
@@ -142,7 +142,7 @@ class FactorModel(Factored):
         if self._laplace is None:
             return super().spread(histories, user_codes)
         rows = self.fold_in(histories) if user_codes is None else self.known(user_codes)
-        return self._laplace.spread(histories, rows)
+        return self._laplace.spread(histories, rows, keys_of(histories, user_codes))
 
     @cached_property
     def _laplace(self) -> Laplace | None:

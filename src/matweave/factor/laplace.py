@@ -37,8 +37,9 @@ import numpy as np
 from matweave.data.csr import Csr
 from matweave.factor.rows import FactorRows
 from matweave.factor.spread import Spread
+from matweave.linalg.row_draws import row_normals
 from matweave.linalg.rows_variance import Columns, Precisions
-from matweave.randomness import child
+from matweave.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +81,9 @@ class Laplace(ABC):
             return Columns(factors)
         return Columns(np.concatenate([factors, np.ones((len(factors), 1), factors.dtype)], axis=1))
 
-    def spread(self, histories: Csr, rows: FactorRows) -> LaplaceSpread:
-        """Of users with these histories, whose rows are these."""
-        return LaplaceSpread(laplace=self, histories=histories, rows=rows, noise=self.noise)
+    def spread(self, histories: Csr, rows: FactorRows, keys: np.ndarray) -> LaplaceSpread:
+        """Of users with these histories, whose rows and keys (`keys_of`) are these."""
+        return LaplaceSpread(laplace=self, histories=histories, rows=rows, keys=keys, noise=self.noise)
 
 
 @final
@@ -129,8 +130,8 @@ class RatingLaplace(Laplace):
             histories.indptr, histories.indices, self.columns, weights=weights, scale=counts, penalty=penalty
         )
 
-    def spread(self, histories: Csr, rows: FactorRows) -> LaplaceSpread:
-        return super().spread(replace(histories, values=None), rows)
+    def spread(self, histories: Csr, rows: FactorRows, keys: np.ndarray) -> LaplaceSpread:
+        return super().spread(replace(histories, values=None), rows, keys)
 
     @cached_property
     def _turned(self) -> RatingLaplace:
@@ -202,11 +203,12 @@ class ImplicitLaplace(Laplace):
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LaplaceSpread(Spread):
-    """laplace: of the whole model. histories: n x items. rows: the means of the n users' rows."""
+    """laplace: of the whole model. histories: n x items. rows: the means of the n users' rows. keys (n,): `keys_of`."""
 
     laplace: Laplace
     histories: Csr
     rows: FactorRows
+    keys: np.ndarray
     noise: float
 
     def __len__(self) -> int:
@@ -214,7 +216,7 @@ class LaplaceSpread(Spread):
 
     def __getitem__(self, part: slice) -> LaplaceSpread:
         at = np.arange(*part.indices(len(self)))
-        return replace(self, histories=self.histories.rows(at), rows=self.rows[part])
+        return replace(self, histories=self.histories.rows(at), rows=self.rows[part], keys=self.keys[part])
 
     def deviations(self) -> np.ndarray:
         return self._scaled(self.laplace.precisions(self.histories).variances())
@@ -224,7 +226,7 @@ class LaplaceSpread(Spread):
 
     def draw(self, seed: int) -> FactorRows:
         width = self.laplace.columns.vectors.rank
-        normals = child(seed, "laplace", "draw").standard_normal((len(self), width), np.float32)
+        normals = row_normals(child_seed(seed, "laplace", "draw"), self.keys, width)
         moved = self._sigma * self.laplace.precisions(self.histories).draws(normals)
         rank = self.rows.factors.shape[1]
         return FactorRows(

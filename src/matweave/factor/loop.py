@@ -87,6 +87,7 @@ def iterate(
     epochs: int,
     tolerance: float = 0.0,
     flat_epochs: int = 1,
+    rounding: float = 1e-12,
     mend: str = "raise regularization or lower learning_rate",
     validate: Validation | None = None,
     watch: Watch | None = None,
@@ -99,8 +100,10 @@ def iterate(
     what `epoch` would write to later). The fit ends after `epochs`, when the objective falls by less than
     `tolerance` relative to its last value (0: never) in each of `flat_epochs` epochs in a row, when validation stops improving, or by Ctrl-C.
 
-    Raises Diverged when the objective is not finite or exceeds a thousand times its first value, DataError when
-    the validation measure is not a number.
+    rounding: what is nothing in the objective's units: a first value may be less by luck (an exact fit) and later ones not.
+
+    Raises Diverged when the objective is not finite or exceeds a thousand times its first value (or `rounding`), DataError
+    when the validation measure is not a number.
     """
     if resume is None:
         state = FitState(epoch=0, arrays=start())
@@ -116,7 +119,7 @@ def iterate(
         while state.epoch < epochs and stopped == "epochs":
             with np.errstate(all="ignore"):  # overflow shows in the objective, and is told as divergence
                 arrays, value = epoch(state.epoch, state.arrays)
-            _refuse_divergence(method, state, value, mend)
+            _refuse_divergence(method, state, value, rounding, mend)
             state = _advance(state, arrays, value, time.perf_counter() - began, model, validate)
             if _flat(state.objective, tolerance, flat_epochs):
                 stopped = "tolerance"
@@ -178,9 +181,9 @@ def _stale(state: FitState, validate: Validation | None) -> bool:
     return looks_since >= validate.patience
 
 
-def _refuse_divergence(method: str, state: FitState, value: float, mend: str) -> None:
+def _refuse_divergence(method: str, state: FitState, value: float, rounding: float, mend: str) -> None:
     first = state.objective[0] if state.objective else math.inf
-    if math.isfinite(value) and value <= 1e3 * max(abs(first), 1e-12):
+    if math.isfinite(value) and value <= 1e3 * max(abs(first), rounding):
         return
     trail = ", ".join(f"{v:.4g}" for v in (*state.objective[-3:], value))
     raise Diverged(

@@ -23,7 +23,8 @@ from matweave.data.csr import Csr
 from matweave.data.features import FeatureCode
 from matweave.factor.posterior import DrawFold
 from matweave.factor.posterior_fold import sets
-from matweave.randomness import child
+from matweave.linalg.row_draws import row_normals
+from matweave.randomness import child_seed
 from matweave.threads import in_parallel
 
 if TYPE_CHECKING:
@@ -63,16 +64,22 @@ class MachineFold(DrawFold):
     known: np.ndarray | None = None
 
     def users(
-        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, seed: int | None
+        self,
+        histories: Csr,
+        model: PosteriorModel,
+        attributes: np.ndarray | None,
+        keys: np.ndarray | None = None,
     ) -> np.ndarray:
-        found = self._rows(histories, self.user_prior, attributes, model, (-1, -2), seed)
+        found = self._rows(histories, self.user_prior, attributes, model, (-1, -2), keys)
         found[..., -2] += (self.w0 * self.deviation)[:, None].astype(np.float32)
         return found
 
-    def items(self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None) -> np.ndarray:
+    def items(
+        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray
+    ) -> np.ndarray:
         """attributes of new items say nothing here: the fold keeps no code of theirs."""
-        seed = None if self.item_prior.by_row else 0
-        return self._rows(histories, self.item_prior, None, model, (-2, -1), seed)
+        by = None if self.item_prior.by_row else keys
+        return self._rows(histories, self.item_prior, None, model, (-2, -1), by)
 
     @property
     def knows_items(self) -> bool:
@@ -99,7 +106,7 @@ class MachineFold(DrawFold):
         attributes: np.ndarray | None,
         model: PosteriorModel,
         columns: tuple[int, int],
-        seed: int | None,
+        keys: np.ndarray | None,
     ) -> np.ndarray:
         """(S, n, d + 2): vectors, the bias and the constant 1; columns: where the other side's bias stands, and its constant."""
         bias, constant = columns
@@ -112,8 +119,9 @@ class MachineFold(DrawFold):
         root = np.sqrt(self.deviation)
         base = self.w0 if bias == -1 else np.zeros(count)  # the users' biases hold w0 already
         normals = None
-        if seed is not None:
-            normals = child(seed, "machine", "fold", bias).standard_normal((histories.n_rows, count, d + 1))
+        if keys is not None:
+            drawn = row_normals(child_seed(0, "machine", "fold", bias), keys, count * (d + 1))
+            normals = drawn.astype(np.float64).reshape(-1, count, d + 1)
 
         def work(low: int, high: int) -> None:
             for row in range(low, high):

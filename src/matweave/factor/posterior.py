@@ -24,12 +24,13 @@ from matweave.data.csr import Csr
 from matweave.data.features import FeatureCode
 from matweave.data.item_content import ItemContent
 from matweave.data.vocabulary import Vocabulary
-from matweave.errors import DataError
+from matweave.errors import ConfigError, DataError
 from matweave.factor.blocks import most_alike, parts
 from matweave.factor.forms import Factored, placed
 from matweave.factor.rows import FactorRows, Rows
-from matweave.factor.spread import Spread
-from matweave.randomness import child
+from matweave.factor.spread import WITH_VARIANCE, Spread, keys_of
+from matweave.linalg.row_draws import row_choices
+from matweave.randomness import child_seed
 from matweave.threads import in_parallel
 
 
@@ -38,15 +39,21 @@ class DrawFold(ABC):
 
     @abstractmethod
     def users(
-        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, seed: int | None
+        self,
+        histories: Csr,
+        model: PosteriorModel,
+        attributes: np.ndarray | None,
+        keys: np.ndarray | None = None,
     ) -> np.ndarray:
         """(S, n, rank) float32 for histories (n users x items). attributes (n, D), NaN where missing, or None.
 
-        seed: None for each draw's conditional mean, else a draw from the conditional distribution.
+        keys (n,): None for each draw's conditional mean, else a draw from the conditional distribution, by `keys_of`.
         """
 
     @abstractmethod
-    def items(self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None) -> np.ndarray:
+    def items(
+        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray
+    ) -> np.ndarray:
         """(S, n, rank) float32 for the rows of n new items over users: a draw from each conditional distribution."""
 
     @property
@@ -88,11 +95,11 @@ class PosteriorModel(Factored):
         return _laid(self.user_draws[:, user_codes])
 
     def fold_in(self, histories: Csr) -> FactorRows:
-        return _laid(self.fold.users(self._told(histories), self, None, None))
+        return _laid(self.fold.users(self._told(histories), self, None))
 
     def grown(self, histories: Csr, user_codes: np.ndarray) -> FactorRows:
         attributes = self.fold.attributes(user_codes)
-        return _laid(self.fold.users(self._told(histories), self, attributes, None))
+        return _laid(self.fold.users(self._told(histories), self, attributes))
 
     def feature_code(self) -> FeatureCode:
         return self.fold.code() or super().feature_code()
@@ -106,7 +113,7 @@ class PosteriorModel(Factored):
             histories = Csr(
                 indptr=nothing, indices=none.astype(np.int32), values=none, n_columns=len(self.items)
             )
-        return _laid(self.fold.users(self._told(histories), self, attributes, None))
+        return _laid(self.fold.users(self._told(histories), self, attributes))
 
     @cached_property
     def _side(self) -> np.ndarray:
@@ -132,7 +139,11 @@ class PosteriorModel(Factored):
         Raises ConfigError for a model of one draw, which is a point.
         """
         if len(self.user_draws) < 2:
-            return super().spread(histories, user_codes)
+            raise ConfigError(
+                f"this {self.method} is a point, not draws, and does not know how sure it is of a score",
+                where=self.method,
+                mend=f'fit it by draws, solver="gibbs" (--set solver=gibbs), or fit {WITH_VARIANCE}',
+            )
         codes = np.full(histories.n_rows, -1) if user_codes is None else user_codes
         there = np.flatnonzero(codes >= 0)
         same = there[_same(histories.rows(there), self.seen.rows(codes[there]))]
@@ -143,9 +154,11 @@ class PosteriorModel(Factored):
         others = np.setdiff1d(np.arange(len(codes)), same)
         if len(others):
             told = self._told(histories.rows(others))
-            draws[:, others] = self.fold.users(told, self, self.fold.attributes(codes[others]), 0)
+            attributes = self.fold.attributes(codes[others])
+            draws[:, others] = self.fold.users(told, self, attributes, keys_of(told, None))
         noise = 0.0 if self.limits is None else float(self.noise.mean())
-        return PosteriorSpread(draws=draws, items=self.item_draws, noise=noise)
+        keys = keys_of(histories, user_codes)
+        return PosteriorSpread(draws=draws, items=self.item_draws, keys=keys, noise=noise)
 
     def _told(self, histories: Csr) -> Csr:
         if histories.values is None and histories.nnz and self.seen.values is not None:
@@ -158,7 +171,7 @@ class PosteriorModel(Factored):
 
     def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> PosteriorModel:
         old = np.where(changed < len(self.users), changed, -1)
-        rows = self.fold.users(seen.rows(changed), self, self.fold.attributes(old), None)
+        rows = self.fold.users(seen.rows(changed), self, self.fold.attributes(old))
         draws = _grown(self.user_draws, len(users), changed, rows)
         folded = changed if self.folded is None else np.union1d(self.folded, changed)
         return replace(
@@ -172,25 +185,26 @@ class PosteriorModel(Factored):
         self, items: Vocabulary, seen: Csr, fresh: Csr, attributes: np.ndarray | None
     ) -> PosteriorModel:
         """Over more items, whose rows fresh (new items x users) and attributes (new items, D) are given."""
-        rows = self.fold.items(fresh, self, attributes)
         at = np.arange(len(self.items), len(items))
+        rows = self.fold.items(fresh, self, attributes, at.astype(np.uint64))
         return replace(self, items=items, seen=seen, item_draws=_grown(self.item_draws, len(items), at, rows))
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PosteriorSpread(Spread):
-    """draws (S, n, rank) of n users' rows beside the items' (S, items, rank)."""
+    """draws (S, n, rank) of n users' rows beside the items' (S, items, rank). keys (n,): `keys_of`."""
 
     draws: np.ndarray
     items: np.ndarray
+    keys: np.ndarray
     noise: float
 
     def __len__(self) -> int:
         return self.draws.shape[1]
 
     def __getitem__(self, part: slice) -> PosteriorSpread:
-        return replace(self, draws=self.draws[:, part])
+        return replace(self, draws=self.draws[:, part], keys=self.keys[part])
 
     def deviations(self) -> np.ndarray:
         count, wide = len(self.draws), self.items.shape[1]
@@ -232,7 +246,7 @@ class PosteriorSpread(Spread):
     def draw(self, seed: int) -> FactorRows:
         """One of the draws for each user, which the model scores beside the same draw of the items."""
         count, n, rank = self.draws.shape
-        which = child(seed, "posterior", "draw").integers(count, size=n)
+        which = row_choices(child_seed(seed, "posterior", "draw"), self.keys, count)
         factors = np.zeros((n, count, rank), np.float32)
         factors[np.arange(n), which] = np.float32(count) * self.draws[which, np.arange(n)]
         return FactorRows(factors=factors.reshape(n, count * rank), bias=None)

@@ -20,9 +20,10 @@ from matweave.data.csr import Csr
 from matweave.data.features import FeatureCode
 from matweave.factor.posterior import DrawFold
 from matweave.linalg.gibbs import draw_rows
+from matweave.linalg.row_draws import row_normals
 from matweave.linalg.rows import RowSystems
 from matweave.linalg.vectors import Vectors
-from matweave.randomness import child
+from matweave.randomness import child_seed
 
 if TYPE_CHECKING:
     from matweave.factor.posterior import PosteriorModel
@@ -86,12 +87,18 @@ class PosteriorFold(DrawFold):
     item_prior: SidePrior
 
     def users(
-        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, seed: int | None
+        self,
+        histories: Csr,
+        model: PosteriorModel,
+        attributes: np.ndarray | None,
+        keys: np.ndarray | None = None,
     ) -> np.ndarray:
-        return _rows(histories, self.user_prior, attributes, model.item_draws, model, (-1, -2), seed)
+        return _rows(histories, self.user_prior, attributes, model.item_draws, model, (-1, -2), keys)
 
-    def items(self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None) -> np.ndarray:
-        return _rows(histories, self.item_prior, attributes, model.user_draws, model, (-2, -1), 0)
+    def items(
+        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray
+    ) -> np.ndarray:
+        return _rows(histories, self.item_prior, attributes, model.user_draws, model, (-2, -1), keys)
 
     @property
     def knows_items(self) -> bool:
@@ -121,11 +128,12 @@ def _rows(
     others: np.ndarray,
     model: PosteriorModel,
     columns: tuple[int, int],
-    seed: int | None,
+    keys: np.ndarray | None,
 ) -> np.ndarray:
     """(S, n, rank + 2): vectors, and the bias and the constant 1 in their columns.
 
     others (S, m, rank + 2): the other side's draws; columns: where its bias stands, and where its constant.
+    keys (n,) uint64: what each row's chance is drawn by; None: no chance, the mean.
     """
     count, _, wide = others.shape
     bias, constant = columns
@@ -144,11 +152,9 @@ def _rows(
         other.array[:] = others[draw, used, :-2]
         other.bias[:-1] = others[draw, used, bias]
         normals = None
-        if seed is not None:
+        if keys is not None:
             # in pairs of opposite sign, so that chance adds little to the mean of the draws
-            normals = child(seed, "posterior", "fold", bias, draw // 2).standard_normal(
-                (histories.n_rows, wide - 1), np.float32
-            )
+            normals = row_normals(child_seed(0, "posterior", "fold", bias, draw // 2), keys, wide - 1)
             normals *= np.float32(1 - 2 * (draw % 2))
         means = np.tile(prior.means[draw], (histories.n_rows, 1))
         for design, weights in blocks:

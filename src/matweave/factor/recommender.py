@@ -35,7 +35,7 @@ from matweave.factor.blocks import Top
 from matweave.factor.growing import fewer_users, more_items, more_users
 from matweave.factor.loop import History
 from matweave.factor.rows import Rows
-from matweave.factor.spread import Spread
+from matweave.factor.spread import WITH_VARIANCE, Spread
 from matweave.factor.uncertain import check_way, interval_columns, top_under
 
 
@@ -122,7 +122,7 @@ class Recommender(ABC):
         raise ConfigError(
             f"{self.method} does not know how sure it is of a score",
             where=self.method,
-            mend="fit a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als",
+            mend=f"fit {WITH_VARIANCE}",
         )
 
     def recommend(

@@ -14,12 +14,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matweave.factor.loop import Arrays
+from matweave.data.relations import Relations
+from matweave.factor.cores import DenseCores
+from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.relation_fold import RowFold
+from matweave.factor.relation_forms import RelationModel, origin
 from matweave.factor.relation_squares import Bilinear, Squares, curvature
+from matweave.randomness import child
 from matweave.threads import blas_threads
+
+if TYPE_CHECKING:
+    from matweave.factor.dedicom import DEDICOM
+    from matweave.factor.rescal import RESCAL
 
 _HALVINGS = 20
 _ROUNDING = 2e-7  # of the objective: what float32 sums may add
@@ -27,15 +37,13 @@ _DENSE = 1000  # entities up to which all eigenvectors are found at once
 
 
 class RelationALS(ABC):
-    """One fit. penalty: λ of W; bias_ridge and bias_kind (none, global, shared, own) of A."""
+    """One fit of a recipe: weights (triples,) or None."""
 
-    def __init__(self, cells: Squares, *, penalty: float, bias_kind: str, bias_ridge: float) -> None:
-        self.cells, self.bias_kind = cells, bias_kind
-        self.penalty, self.bias_ridge = penalty / cells.scale, bias_ridge / cells.scale
-
-    @abstractmethod
-    def first(self) -> np.ndarray:
-        """The first factors, (n, r) float32."""
+    def __init__(self, recipe: DEDICOM | RESCAL, train: Relations, weights: np.ndarray | None) -> None:
+        self.recipe, self.train = recipe, train
+        self.cells = Squares(train, weights, recipe.unobserved_weight, type(recipe).__name__)
+        self.penalty = recipe.regularization / self.cells.scale
+        self.bias_ridge = recipe.bias_regularization / self.cells.scale
 
     @abstractmethod
     def gram(self, factors: np.ndarray) -> np.ndarray:
@@ -49,9 +57,9 @@ class RelationALS(ABC):
     def start(self) -> Arrays:
         """Factors as `first` gives them, cores to fit, no biases."""
         with blas_threads(1):
-            w, kinds = self.first(), self.cells.count
+            w, kinds = self._first(), self.cells.count
             model = Bilinear(factors=w, cores=np.zeros((kinds, w.shape[1], w.shape[1]), np.float32))
-            if self.bias_kind != "none":
+            if self.recipe.biases != "none":
                 model = replace(model, means=np.zeros(kinds))
             self.cells.refresh(model)
             made, more, _ = self.cores(model, {})
@@ -62,8 +70,8 @@ class RelationALS(ABC):
         with blas_threads(1):
             model = bilinear(arrays)
             self.cells.refresh(model)
-            if self.bias_kind != "none":
-                model = self.cells.biased(model, self.bias_ridge, self.bias_kind)
+            if self.recipe.biases != "none":
+                model = self.cells.biased(model, self.bias_ridge, self.recipe.biases)
             before, last, there = model.factors, float(arrays["value"][0]), self._toward(model)
             most = last + _ROUNDING * abs(last)
             for step in np.float32(0.5) ** np.arange(_HALVINGS, dtype=np.float32):
@@ -73,6 +81,47 @@ class RelationALS(ABC):
                 if not value > most:  # NaN goes through, and is told as divergence
                     return self._arrays(made, more, value), value * self.cells.scale
             return arrays, last * self.cells.scale
+
+    def fitted(
+        self, *, mend: str, validate: Validation | None, watch: Watch | None, resume: FitState | None
+    ) -> RelationModel:
+        """All epochs, and the model. mend: what helps where the fit diverges."""
+        recipe = self.recipe
+
+        def model(arrays: Arrays, history: History) -> RelationModel:
+            return RelationModel(
+                **origin(recipe, self.train, history),
+                entity_factors=arrays["entity_factors"].copy(),
+                core=DenseCores(values=arrays["cores"].copy()),
+                means=single(arrays, "means"),
+                head_bias=single(arrays, "head_bias"),
+                tail_bias=single(arrays, "tail_bias"),
+                fold=RowFold(
+                    regularization=recipe.regularization, unobserved_weight=recipe.unobserved_weight
+                ),
+            )
+
+        return iterate(
+            method=type(recipe).__name__,
+            start=self.start,
+            epoch=self.epoch,
+            model=model,
+            epochs=recipe.epochs,
+            tolerance=recipe.tolerance,
+            rounding=self.cells.rounding,
+            mend=mend,
+            validate=validate,
+            watch=watch,
+            resume=resume,
+        )
+
+    def _first(self) -> np.ndarray:
+        """The first factors, (n, r) float32."""
+        recipe = self.recipe
+        draw = child(recipe.seed, type(recipe).__name__.casefold(), "start")
+        if recipe.init == "nvecs":
+            return nvecs(self.cells, recipe.rank, draw)
+        return draw.standard_normal((self.cells.n, recipe.rank), np.float32)
 
     def _toward(self, model: Bilinear) -> np.ndarray:
         system = curvature(model.cores, self.gram(model.factors).astype(np.float32))

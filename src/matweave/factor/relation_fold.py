@@ -62,11 +62,10 @@ def extended(model: RelationModel, fold: RowFold, more: Relations) -> RelationMo
         system[np.diag_indices_from(system)] += max(fold.regularization, floor)
         solved[row] = np.linalg.solve(system, right)
     heads, tails = place[more.heads], place[more.tails]
-    old = model.cells
-    relations, rest = np.divmod(old, n * n)
     wide = n + len(new)
-    cells_now = (relations * wide + rest // n) * wide + rest % n
     added = (kinds[more.relations].astype(np.int64) * wide + heads) * wide + tails
+    held = more.strengths() > 0
+    denied = np.union1d(_renumbered(model.denied, n, wide), added[~held])
     ids = pa.concat_arrays(
         [model.entities.ids, more.entities.ids.take(pa.array(new)).cast(model.entities.ids.type)]
     )
@@ -76,8 +75,15 @@ def extended(model: RelationModel, fold: RowFold, more: Relations) -> RelationMo
         entity_factors=np.concatenate([model.entity_factors, solved]),
         head_bias=_wider(model.head_bias, len(new)),
         tail_bias=_wider(model.tail_bias, len(new)),
-        cells=np.union1d(cells_now, added),
+        cells=np.union1d(_renumbered(model.cells, n, wide), added),
+        denied=denied if len(denied) else None,
     )
+
+
+def _renumbered(cells: np.ndarray | None, n: int, wide: int) -> np.ndarray:
+    """Cells among n entities as cells among `wide`."""
+    relations, rest = np.divmod(np.zeros(0, np.int64) if cells is None else cells, n * n)
+    return (relations * wide + rest // n) * wide + rest % n
 
 
 def _wider(side: np.ndarray | None, count: int) -> np.ndarray | None:

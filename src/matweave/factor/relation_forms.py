@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from matweave.artifact import save
+from matweave.config import settings_of
 from matweave.data.frames import as_frame
 from matweave.data.relations import Relations
 from matweave.data.vocabulary import Vocabulary
@@ -36,7 +37,8 @@ class RelationModel:
     """A fitted model of relations.
 
     entities, kinds: the ids. entity_factors W (n, rank), core H (kinds): float32. means (kinds,), head_bias and tail_bias
-    (kinds or 1, n): float32 or None. cells: sorted int64 numbers of the training triples' cells. nonnegative: whether W
+    (kinds or 1, n): float32 or None. cells: sorted int64 numbers of the training triples' cells; denied: of those whose value
+    is not above 0, which are known not to hold; None: none. nonnegative: whether W
     and H are, so that components are communities. reverse: H as learned for the relations read backwards, where these
     are relations of their own: heads are ranked by it; None: by H itself. fold: how a new entity's row is solved for; None: it cannot be.
     """
@@ -53,6 +55,7 @@ class RelationModel:
     means: np.ndarray | None = None
     head_bias: np.ndarray | None = None
     tail_bias: np.ndarray | None = None
+    denied: np.ndarray | None = None
     nonnegative: bool = False
     fold: RowFold | None = None
     frame: str = "arrow"
@@ -262,6 +265,28 @@ class RelationModel:
         """The same model answering in another kind of frame: arrow, pandas or polars."""
         as_frame(pa.table({}), frame)
         return replace(self, frame=frame)
+
+
+def origin(recipe: Any, train: Relations, history: History) -> dict[str, Any]:
+    """The fields of a model that say what it was made of: method, settings, ids, cells, history and frame.
+
+    >>> ring = Relations.of(heads=["a", "b"], tails=["b", "a"], values=[1.0, 0.0])
+    >>> found = origin(History(), ring, History())
+    >>> found["method"], found["cells"].tolist(), found["denied"].tolist()
+    ('History', [1, 2], [2])
+    """
+    cells = train.cells
+    held = train.strengths() > 0
+    return {
+        "method": type(recipe).__name__,
+        "settings": settings_of(recipe),
+        "entities": train.entities,
+        "kinds": train.kinds,
+        "cells": np.sort(cells),
+        "denied": None if held.all() else np.sort(cells[~held]),
+        "history": history,
+        "frame": train.frame,
+    }
 
 
 def grouped(relations: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -31,6 +31,8 @@ from matweave.linalg.slices import Slices
 from matweave.threads import in_parallel
 
 _PIECES = 8
+ROUNDING = 1e-6
+"""Of Σ x²: what single precision may leave of a loss that is zero."""
 
 
 @final
@@ -55,7 +57,10 @@ class Bilinear:
 
 @final
 class Squares:
-    """The cells of a log as the loss sees them. weights (n triples,) >= 0 or None; unobserved_weight ω of cells without a triple."""
+    """The cells of a log as the loss sees them. weights (n triples,) >= 0 or None; unobserved_weight ω of cells without a triple.
+
+    scale: the largest weight. square: Σ x². rounding: what is nothing in the objective's units.
+    """
 
     def __init__(
         self, train: Relations, weights: np.ndarray | None, unobserved_weight: float, method: str
@@ -70,6 +75,7 @@ class Squares:
         self.back = Slices(kinds, tails, heads, self.count)
         self.heads, self.kinds, self.tails = heads, kinds, tails
         self.square = float(np.square(self.x, dtype=np.float64).sum())
+        self.rounding = ROUNDING * self.scale * max(self.square, 1e-30)
         self._values = self.x
         self._old: Bilinear | None = None
         self._fitted: tuple[tuple[np.ndarray | None, ...], np.ndarray] | None = None

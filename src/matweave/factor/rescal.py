@@ -34,15 +34,12 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, integer, number, one_of
 from matweave.data.relations import Relations
-from matweave.factor.cores import DenseCores
-from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.relation_als import RelationALS, nvecs, single
-from matweave.factor.relation_fold import RowFold
+from matweave.factor.loop import Arrays, FitState, Validation, Watch
+from matweave.factor.relation_als import RelationALS
 from matweave.factor.relation_forms import RelationModel
-from matweave.factor.relation_squares import Bilinear, Squares, dots
-from matweave.randomness import child
+from matweave.factor.relation_squares import Bilinear, dots
 
 
 @final
@@ -99,36 +96,9 @@ class RESCAL:
         resume: FitState | None = None,
     ) -> RelationModel:
         """Learn from triples. weights: one for each triple, at least 0. Raises DataError where there are none."""
-        task = _Task(self, Squares(train, weights, self.unobserved_weight, type(self).__name__))
-
-        def model(arrays: Arrays, history: History) -> RelationModel:
-            return RelationModel(
-                method=type(self).__name__,
-                settings=settings_of(self),
-                entities=train.entities,
-                kinds=train.kinds,
-                cells=np.sort(train.cells),
-                history=history,
-                entity_factors=arrays["entity_factors"].copy(),
-                core=DenseCores(values=arrays["cores"].copy()),
-                means=single(arrays, "means"),
-                head_bias=single(arrays, "head_bias"),
-                tail_bias=single(arrays, "tail_bias"),
-                fold=RowFold(regularization=self.regularization, unobserved_weight=self.unobserved_weight),
-                frame=train.frame,
-            )
-
-        return iterate(
-            method=type(self).__name__,
-            start=task.start,
-            epoch=task.epoch,
-            model=model,
-            epochs=self.epochs,
-            tolerance=self.tolerance,
-            mend="raise regularization and core_regularization",
-            validate=validate,
-            watch=watch,
-            resume=resume,
+        task = _Task(self, train, weights)
+        return task.fitted(
+            mend="raise regularization and core_regularization", validate=validate, watch=watch, resume=resume
         )
 
 
@@ -136,21 +106,9 @@ class RESCAL:
 class _Task(RelationALS):
     """One fit: the cores for given factors, after turning these."""
 
-    def __init__(self, recipe: RESCAL, cells: Squares) -> None:
-        super().__init__(
-            cells,
-            penalty=recipe.regularization,
-            bias_kind=recipe.biases,
-            bias_ridge=recipe.bias_regularization,
-        )
-        self.recipe = recipe
-        self.ridge = recipe.core_regularization / cells.scale
-
-    def first(self) -> np.ndarray:
-        draw = child(self.recipe.seed, "rescal", "start")
-        if self.recipe.init == "nvecs":
-            return nvecs(self.cells, self.recipe.rank, draw)
-        return draw.standard_normal((self.cells.n, self.recipe.rank), np.float32)
+    def __init__(self, recipe: RESCAL, train: Relations, weights: np.ndarray | None) -> None:
+        super().__init__(recipe, train, weights)
+        self.ridge = recipe.core_regularization / self.cells.scale
 
     def gram(self, factors: np.ndarray) -> np.ndarray:
         return np.square(factors, dtype=np.float64).sum(axis=0)

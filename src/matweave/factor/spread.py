@@ -10,7 +10,12 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from matweave.data.csr import Csr
 from matweave.factor.rows import Rows
+from matweave.linalg.row_draws import history_keys
+
+WITH_VARIANCE = "a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als"
+"""What is said to whoever asks another."""
 
 
 class Spread(ABC):
@@ -37,4 +42,20 @@ class Spread(ABC):
 
     @abstractmethod
     def draw(self, seed: int) -> Rows:
-        """One draw of every row from its posterior, to be scored by the model as any rows are. The same seed gives the same bits."""
+        """One draw of every row from its posterior, to be scored by the model as any rows are. The same seed gives the same
+        bits, whoever else is asked for: a row's numbers are those of its key (`keys_of`).
+        """
+
+
+def keys_of(histories: Csr, user_codes: np.ndarray | None) -> np.ndarray:
+    """What tells n users apart where chance is drawn, (n,) uint64: their codes, and of strangers (-1) what their histories hold.
+
+    >>> two = Csr.from_pairs([0, 1], [4, 4], shape=(2, 9))
+    >>> keys = keys_of(two, None)
+    >>> bool(keys[0] == keys[1]), keys_of(two, np.array([3, 8])).tolist()
+    (True, [3, 8])
+    """
+    if user_codes is not None and (user_codes >= 0).all():
+        return user_codes.astype(np.uint64)
+    keys = history_keys(histories.indptr, histories.indices, histories.values)
+    return keys if user_codes is None else np.where(user_codes >= 0, user_codes.astype(np.uint64), keys)

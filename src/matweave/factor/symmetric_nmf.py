@@ -29,12 +29,12 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number
 from matweave.data.relations import Relations
 from matweave.errors import DataError
 from matweave.factor.cores import DenseCores
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.relation_forms import RelationModel
+from matweave.factor.relation_forms import RelationModel, origin
 from matweave.factor.relation_squares import checked, listed_cells
 from matweave.factor.tri_factorization import refuse_negative
 from matweave.linalg.symmetric_rows import objective, sweep
@@ -102,16 +102,10 @@ class SymmetricNMF:
 
         def model(arrays: Arrays, history: History) -> RelationModel:
             return RelationModel(
-                method=name,
-                settings=settings_of(self),
-                entities=train.entities,
-                kinds=train.kinds,
-                cells=np.sort(train.cells),
-                history=history,
+                **origin(self, train, history),
                 entity_factors=arrays["entity_factors"].astype(np.float32),
                 core=DenseCores(values=np.eye(self.rank, dtype=np.float32)[None]),
                 nonnegative=True,
-                frame=train.frame,
             )
 
         return iterate(
@@ -121,6 +115,7 @@ class SymmetricNMF:
             model=model,
             epochs=self.epochs,
             tolerance=self.tolerance,
+            rounding=1e-9 * task.square,
             mend="scale the values down",
             validate=validate,
             watch=watch,
@@ -150,6 +145,7 @@ class _Task:
             counts == 1, self.rest, 0.0
         )  # the other cell: a zero
         mean = np.bincount(at, w * x, len(pairs)) / np.where(both > 0, both, 1.0)
+        self.square = float((w * x**2).sum() + (self.self_u * self.self_x**2).sum())
         self.constant = float((w * x**2).sum() - (both * mean**2).sum())
         a, b = np.divmod(pairs, self.n)
         rows, columns = np.concatenate([a, b]), np.concatenate([b, a])

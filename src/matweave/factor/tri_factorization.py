@@ -35,12 +35,12 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number
 from matweave.data.relations import Relations
 from matweave.errors import DataError
 from matweave.factor.cores import DenseCores
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.relation_forms import RelationModel
+from matweave.factor.relation_forms import RelationModel, origin
 from matweave.factor.relation_squares import Bilinear, Squares, curvature, dots
 from matweave.randomness import child
 from matweave.threads import blas_threads
@@ -105,16 +105,10 @@ class TriFactorization:
 
         def model(arrays: Arrays, history: History) -> RelationModel:
             return RelationModel(
-                method=name,
-                settings=settings_of(self),
-                entities=train.entities,
-                kinds=train.kinds,
-                cells=np.sort(train.cells),
-                history=history,
+                **origin(self, train, history),
                 entity_factors=arrays["entity_factors"].copy(),
                 core=DenseCores(values=arrays["cores"].copy()),
                 nonnegative=True,
-                frame=train.frame,
             )
 
         return iterate(
@@ -124,6 +118,7 @@ class TriFactorization:
             model=model,
             epochs=self.epochs,
             tolerance=self.tolerance,
+            rounding=cells.rounding,
             mend="scale the values down",
             validate=validate,
             watch=watch,

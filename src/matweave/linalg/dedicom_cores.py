@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+FLOOR = 1e-7
+"""Of the largest: the least that is divided by. T is of single precision, so that directions in which G G is less hold its rounding."""
+
 
 def value_of(seen: np.ndarray, gram: np.ndarray, core: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """-2 T_k·M_k + (G M_k G)·M_k of each relation, (K,).
@@ -29,7 +32,7 @@ def one_core(seen: np.ndarray, gram: np.ndarray, ridge: float) -> np.ndarray:
     """
     values, turn = np.linalg.eigh(gram)
     under = np.outer(values, values)
-    floor = 1e-12 * np.abs(under).max(initial=0.0) + 1e-30
+    floor = FLOOR * np.abs(under).max(initial=0.0) + 1e-30
     inner = (turn.T @ seen @ turn) / np.maximum(under + ridge, floor)
     return turn @ inner @ turn.T
 
@@ -60,15 +63,16 @@ def _direct(scaled: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
     rank = len(right)
     flat = scaled.reshape(len(scaled), -1)
     system = (flat.T @ flat).reshape(rank, rank, rank, rank).transpose(0, 2, 1, 3).reshape(rank**2, rank**2)
-    floor = 1e-12 * np.trace(system) / len(system) + 1e-30
+    floor = FLOOR * np.diagonal(system).max(initial=0.0) + 1e-30
     system[np.diag_indices_from(system)] += max(ridge, floor)
     return np.linalg.solve(system, right.ravel()).reshape(rank, rank)
 
 
 def _gradients(scaled: np.ndarray, right: np.ndarray, ridge: float, first: np.ndarray) -> np.ndarray:
     values, turn = np.linalg.eigh(scaled.mean(axis=0))
-    under = len(scaled) * np.outer(values, values) + ridge
-    under = np.maximum(under, 1e-12 * under.max(initial=0.0) + 1e-30)
+    under = len(scaled) * np.outer(values, values)
+    ridge = max(ridge, FLOOR * np.abs(under).max(initial=0.0) + 1e-30)
+    under = np.maximum(under, 0.0) + ridge
 
     def apply(h: np.ndarray) -> np.ndarray:
         return (scaled @ h @ scaled).sum(axis=0) + ridge * h
