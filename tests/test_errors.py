@@ -57,7 +57,7 @@ def test_where_and_mend_cannot_be_left_out() -> None:
         ("userid", ["userId", "movieId"], "; did you mean 'userId'?"),
         ("zzz", ["rank", "epochs"], ""),
         ("rank", [], ""),
-        ("12", [11, 120], "; did you mean '120'?"),
+        ("12", [11, 120], "; did you mean 120?"),
     ],
 )
 def test_nearest(name: str, known: list, wanted: str) -> None:

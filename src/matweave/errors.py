@@ -78,7 +78,7 @@ def nearest(name: str, known: Iterable[object]) -> str:
     >>> nearest("rnak", ["rank", "epochs"])
     "; did you mean 'rank'?"
     """
-    by_fold = {str(k).casefold(): str(k) for k in known}
+    by_fold = {str(k).casefold(): k if isinstance(k, (str, int)) else str(k) for k in known}
     close = get_close_matches(str(name).casefold(), list(by_fold), n=1, cutoff=0.5)
     return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
 

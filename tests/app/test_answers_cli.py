@@ -21,7 +21,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     users, items = log.users.to_list(), log.items.to_list()
     pairs = [(users[u], items[i]) for u, i in ((3, 4), (0, 1), (3, 2))]
     (at / "pairs.csv").write_text("user,item\n" + "".join(f"{u},{i}\n" for u, i in pairs))
-    (at / "strange.csv").write_text(f"user,item\n{users[0]},no-such-item\nnobody,{items[0]}\n")
+    mw.ImplicitALS(rank=2, epochs=2).fit(log).save(at / "ranks")
+    strange = [(users[0], "no-such-item"), ("nobody", items[0]), ("nobody", "nothing"), (users[3], items[4])]
+    (at / "strange.csv").write_text("user,item\n" + "".join(f"{u},{i}\n" for u, i in strange))
     return at
 
 
@@ -85,11 +87,36 @@ def test_what_a_recommender_cannot_do_is_told(cli: Callable, folder: Path) -> No
         (("pairs.csv", "--target", "x"), "--target is for networks, but this is a recommender"),
         (("pairs.csv", "--probabilities"), "--probabilities is for networks"),
         (("pairs.csv", "--interval", "1"), "between 0 and 1"),
-        (("strange.csv",), "nobody"),
     ):
         code, out, err = cli("predict", folder / "sure", folder / words[0], *words[1:])
         assert (code, out) == (2, "")
         assert said in err
+
+
+def test_pairs_of_strangers_go_by_the_other_side_or_are_left_out(cli: Callable, folder: Path) -> None:
+    model = mw.load(folder / "sure")
+    code, out, err = cli("predict", folder / "sure", folder / "strange.csv", "--json", "--interval", 0.9)
+    assert code == 0, err
+    assert (
+        "3 of 4 pairs have a user or item that training lacks: predicted by the other side (no interval)"
+        in err
+    )
+    found = json.loads(out)
+    first = model.users.to_list()[0], model.items.to_list()[0]
+    assert [(str(row["user"]), str(row["item"])) for row in found[:2]] == [
+        (str(first[0]), "no-such-item"), ("nobody", str(first[1]))
+    ]  # fmt: skip
+    assert len({row["score"] for row in found}) == 4
+    assert [row["lower"] is None for row in found] == [True, True, True, False]
+    code, out, err = cli("predict", folder / "ranks", folder / "strange.csv", "--json", "--interval", 0.9)
+    assert code == 0, err
+    assert "3 of 4 pairs have a user or item that training lacks: left out" in err
+    assert "ImplicitALS predicts no values: lower and upper are bounds of the expected score" in err
+    assert len(json.loads(out)) == 1
+    (folder / "all.csv").write_text("user,item\nnobody,nothing\n")
+    code, out, err = cli("predict", folder / "ranks", folder / "all.csv")
+    assert (code, out) == (2, "")
+    assert "none of the 1 pairs" in err
 
 
 def test_a_network_is_asked_as_before(cli: Callable, plant_net, files: Path) -> None:

@@ -52,6 +52,23 @@ def test_all_misplaced_settings_are_listed_at_once() -> None:
     assert "did you mean 'ease'" in caught.value.what
 
 
+@pytest.mark.parametrize(
+    ("names", "wrong", "mend"),
+    [
+        (["popularity", "ease", "implicit_als"], "rank=128", "implicit_als.rank=128"),
+        (["popularity", "ease"], "eaes.regularization=3", "ease.regularization=3"),
+        (["popularity", "ease"], "regularization", "ease.regularization=VALUE"),
+        (["ease"], "nothing=1", "ease.regularization=VALUE"),
+    ],
+)
+def test_the_mend_names_a_compared_method_that_has_the_setting(
+    names: list[str], wrong: str, mend: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        recipes_of(names, ["ease.regularization=1", wrong], seed=0)
+    assert caught.value.mend == f"write for example {mend}"
+
+
 def test_settings_may_name_a_method_as_its_class_is_spelled() -> None:
     recipe = recipes_of(["EASE"], ["EASE.regularization=3"], 0)["ease"]
     assert recipe.regularization == 3

@@ -75,3 +75,16 @@ def test_results_that_could_not_be_written_are_refused_first(
     code, out, err = run(capsys, "compare", "no-such-log.csv", option, str(tmp_path / "none" / "x"))
     assert (code, out) == (2, "")
     assert "cannot be written" in err
+
+
+def test_help_says_how_a_setting_of_compare_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, words in (
+        ("compare", ["METHOD.NAME=VALUE", "implicit_als.rank=128"]),
+        ("fit", ["NAME=VALUE"]),
+    ):
+        code, out, _ = run(capsys, command, "--help")
+        assert code == 0
+        assert all(word in out for word in words)
+        assert ("METHOD.NAME" in out) == (command == "compare")
+    for command in ("fit", "tune"):
+        assert "docs/reference.md" in run(capsys, command, "--help")[1]

@@ -92,7 +92,8 @@ def test_compare_takes_a_group_and_tells_what_a_budget_ended(
     assert code == 0, err
     assert "each fit was given 0.06 s" in out
     assert "sas_rec was left out: it needs the time of each row" in out
-    assert "implicit_als ended by the budget of 0.06 s, after epoch" in out
+    assert "‡ ended by the budget of 0.06 s, and judged as it was: implicit_als after epoch" in out
+    assert "implicit_als ‡" in out
 
 
 @pytest.mark.slow

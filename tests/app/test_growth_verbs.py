@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ def test_items_users_and_rows_are_taken_in(tmp_path: Path) -> None:
     assert told[0] == "1 new items, by their rows of known users"
     assert told[-1].startswith("2 new users, ")
     assert mw.load(tmp_path / "new").recommend([0], k=3).num_rows == 3  # type: ignore[union-attr]
+
+
+def test_rows_that_are_known_already_change_nothing(tmp_path: Path) -> None:
+    old = mw.ImplicitALS(rank=3, epochs=3).fit(LOG)
+    old.save(tmp_path / "old")
+    model, told = grow(tmp_path / "old", lambda: LOG.take(np.arange(100)), tmp_path / "new")
+    assert told == ["100 rows are in the model already"]
+    assert np.array_equal(table(model), table(old))
+    changed = replace(LOG.take(np.arange(100)), values=LOG.values[:100] % 5 + 1)  # type: ignore[index]
+    _, told = grow(tmp_path / "old", lambda: changed, tmp_path / "new")
+    assert told[-1].startswith("0 new users, ")
+    assert not told[-1].startswith("0 new users, 0 ")
 
 
 def test_what_cannot_be_taken_in_is_told(tmp_path: Path) -> None:
@@ -77,12 +90,8 @@ def test_a_model_that_was_stopped_early_is_fitted_for_as_many_epochs(tmp_path: P
     model.save(tmp_path / "old")
     found, told = forget(tmp_path / "old", ["3"], tmp_path / "new")
     assert found.history.epoch == len(found.history.objective) == 2
-    assert told == ["fitted for 2 epochs, as many as validation rows left the model", "59 users left"]
-    recipe = mw.BayesianMF(rank=2, burn_in=1, samples=2, thinning=1)
-    recipe.fit(LOG, validate=Validation(measure=lambda _: 1.0)).save(tmp_path / "old")
-    assert forget(tmp_path / "old", ["3"], tmp_path / "new")[1][0].startswith(
-        "fitted without the validation rows"
-    )
+    assert (found.history.stopped, found.settings) == (model.history.stopped, model.settings)
+    assert told == ["fitted for 2 epochs, as many as the model had", "59 users left"]
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -77,7 +77,21 @@ def test_files_are_scored_and_judged_by_the_columns_that_are_named(home: Path, c
                          "--json", "-")  # fmt: skip
     assert code == 0, err
     counts = json.loads(out)["counts"]
-    assert counts == {"triples judged": 2, "triples lost": 0, "triples that do not hold": 1}
+    assert counts == {
+        "triples judged": 2, "triples lost": 0, "triples that do not hold": 1, "triples that training had": 1
+    }  # fmt: skip
+
+
+def test_one_relation_of_a_file_is_chosen(home: Path, cli: Cli) -> None:
+    code, _, err = cli("relations", "fit", "symmetric_nmf", home / "train.tsv", "--out", home / "s", "-q")
+    assert code == 2
+    assert "--relation NAME" in err
+    code, _, err = cli("relations", "fit", "symmetric_nmf", home / "train.tsv", "--out", home / "s", "-q",
+                       "--relation", "next", "--set", "rank=2", "--set", "self_loops=false")  # fmt: skip
+    assert code == 0, err
+    code, out, _ = cli("relations", "predict", home / "s", "--head", "p1", "--json", "-k", 9)
+    found = [row["entity"] for row in json.loads(out)]
+    assert not {"p0", "p1", "p2"} & set(found)  # itself, and whom training has on either side
 
 
 def test_communities_are_found_in_a_graph_without_direction(home: Path, cli: Cli) -> None:
@@ -109,6 +123,9 @@ def test_communities_are_found_in_a_graph_without_direction(home: Path, cli: Cli
         (["fit", "rescal", "train.tsv", "--out", "x", "--absent", "gone"], "absent is 'gone'"),
         (["predict", "m", "--head", "p1", "--triples", "test.tsv"], "--triples says what to score"),
         (["predict", "m", "--head", "p1", "--tail-column", "t"], "--tail-column says how a file is read"),
+        (["predict", "m", "--triples", "test.tsv", "--known"], "--known is of lists"),
+        (["predict", "m", "--head", "p1"], "none is named: 'next', 'back'"),
+        (["fit", "rescal", "train.tsv", "--out", "x", "--metric", "mrr"], "add --valid FILE"),
         (["predict", "m", "--relation", "next"], "neither a head nor a tail"),
         (["predict", "m", "--head", "p1", "--relation", "nxt"], "did you mean 'next'"),
         (["communities", "m"], "add --components"),

@@ -90,7 +90,7 @@ def test_a_file_is_scored_and_judged(saved: Path) -> None:
     table, lost = verbs.score(saved, asked)
     assert (len(table), lost) == (1, 1)
     found = verbs.evaluate(saved, asked, metrics=["mrr", "hits@1"], side="both", seed=0)
-    assert dict(found.counts) == {"triples judged": 1, "triples lost": 1}
+    assert dict(found.counts) == {"triples judged": 1, "triples lost": 1, "triples that training had": 1}
     made = verbs.evaluation_json(found)
     assert list(made) == ["method", "protocol", "metrics", "counts", "by_relation", "seconds"]
     assert made["metrics"]["mrr"]["low"] is None  # one triple has no interval

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import matweave as mw
 from matweave.app.catalogue import METHODS
-from matweave.app.tuning import fit_line, search
+from matweave.app.tuning import ALIKE, fit_line, refuse_unmeasured, search, searched
 from matweave.app.verbs import held_out
 from matweave.config import Span, names
-from matweave.errors import ConfigError, MissingExtra
+from matweave.errors import ConfigError, DataError, Diverged, MissingExtra
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,56 @@ def test_a_network_is_tuned_and_its_line_stops_as_early(log: mw.Interactions) ->
     assert again.history.epoch < 40
     assert check.measure(again) == found["value"]
     assert found["history"][0]["settings"]["learning_rate"] == mw.LightGCN().learning_rate
+
+
+@pytest.mark.parametrize("metric", ["rmse", "crps"])
+def test_a_metric_of_values_is_refused_before_a_fit_where_there_are_none(
+    log: mw.Interactions, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mw.EASE, "fit", lambda *given, **more: pytest.fail("it was tried"))
+    how: dict[str, Any] = dict(fixed=[], trials=50, minutes=5, metric=metric, valid=0.2, seed=1, quiet=True)
+    with pytest.raises(ConfigError, match=f"{metric}: EASE ranks, and predicts no values") as caught:
+        search("ease", log, **how)
+    assert "ndcg@10" in caught.value.mend
+    with pytest.raises(ConfigError, match="the log has no values"):
+        search("biased_mf", replace(log, values=None), **how)
+    refuse_unmeasured(mw.NMF(missing="masked"), log, metric)
+    with pytest.raises(ConfigError, match="NMF ranks"):
+        refuse_unmeasured(mw.NMF(), log, metric)
+
+
+def failing(*errors: Exception | None, trials: int = 50) -> tuple[list[int], Any]:
+    """Trials that end as told, the last one for good; which were tried, and what the search gave."""
+    tried: list[int] = []
+
+    def one(recipe: Any) -> float:
+        tried.append(len(tried))
+        error = errors[min(len(tried), len(errors)) - 1]
+        if error is not None:
+            raise error
+        return 1.0
+
+    how: dict[str, Any] = dict(metric="ndcg@10", trials=trials, minutes=5, seed=0, quiet=True)
+    try:
+        return tried, searched("ease", mw.EASE(), mw.EASE.space, one, **how)
+    except ConfigError as error:
+        return tried, error
+
+
+def test_a_search_ends_where_its_first_trials_fail_alike() -> None:
+    same = DataError("no user has a value", where="x", mend="add some")
+    other = DataError("another", where="x", mend="y")
+    tried, error = failing(same)
+    assert len(tried) == ALIKE == 3
+    assert (
+        error.what == "the first 3 trials of ease failed alike, whatever their settings: no user has a value"
+    )
+    assert error.mend == "add some"
+    for errors in ((same, same, other, None), (None, same)):  # not all alike, or not from the start
+        tried, (best, history) = failing(*errors, trials=6)
+        assert (len(tried), len(history), best["value"]) == (6, 6, 1.0)
+    tried, error = failing(
+        Diverged("too large", where="x", mend="y"), trials=5
+    )  # of the settings that were drawn
+    assert len(tried) == 5
+    assert error.what == "no trial of ease ended well: too large"

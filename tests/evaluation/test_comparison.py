@@ -249,12 +249,26 @@ def test_a_budget_ends_epochs_and_is_told_where_it_cannot_end(split):
     assert {r["over_budget"] for r in made["results"]} == {als.over, ease.over, one.over}
     text = str(found)
     assert "each fit was given 0 s" in text
-    assert f"als {als.over}" in text
+    assert (als.ended, als.label, ease.ended, ease.label) == ((1, 5), "als ‡", None, "ease")
+    assert "‡ ended by the budget of 0 s, and judged as it was: als after epoch 1 of 5" in text
+    assert f"ease {ease.over}" in text
     assert "interrupted" not in text
     kept = compare({"ease": mw.EASE()}, split, metrics=["ndcg@5"], budget=60.0, left_out={"bpr": "no reason"})
     assert kept.results[0].over == ""
     assert kept.as_json()["left_out"] == {"bpr": "no reason"}
     assert "bpr was left out: no reason" in str(kept)
+
+
+def test_which_methods_read_the_attributes_is_kept(split):
+    ids = split.train.items.to_list()
+    features = {
+        "item_features": mw.ItemContent.of(ids, attributes=[[n % 2] for n in range(len(ids))], names=["odd"])
+    }
+    recipes = {"als": mw.ImplicitALS(rank=2, epochs=2), "popularity": mw.Popularity()}
+    found = compare(recipes, split, metrics=["ndcg@5"], features=features)
+    assert found.as_json()["attributes"] == {"als": ["item_features"], "popularity": []}
+    assert "attributes are read by als; not read by popularity" in str(found)
+    assert compare(recipes, split, metrics=["ndcg@5"]).as_json()["attributes"] == {}
 
 
 def test_no_methods_and_unknown_metrics_are_refused_before_any_fit(split):
@@ -267,7 +281,7 @@ def test_no_methods_and_unknown_metrics_are_refused_before_any_fit(split):
 def test_json_has_stable_keys_and_no_nan(found):
     text = json.dumps(found.as_json(), allow_nan=False)
     made = json.loads(text)
-    assert list(made) == ["results", "metrics", "protocol", "seed", "budget", "left_out"]
+    assert list(made) == ["results", "metrics", "protocol", "seed", "budget", "left_out", "attributes"]
     for result in made["results"]:
         assert list(result) == KEYS
         for interval in result["metrics"].values():

@@ -12,7 +12,7 @@ import matweave as mw
 from matweave.data.interactions import Interactions
 from matweave.evaluation.comparison import Comparison, Result
 from matweave.evaluation.evaluate import evaluate
-from matweave.evaluation.leaderboard import as_text, cell, notes
+from matweave.evaluation.leaderboard import as_text, attributes, cell, lacking, notes
 from matweave.evaluation.paired import holm, sign_flip
 from matweave.factor.loop import History
 
@@ -105,3 +105,49 @@ def test_what_is_lacking_or_interrupted_is_told(found):
     model = replace(found.results[0].model, history=History(stopped="interrupted", epoch=3))
     stopped = replace(found, results=(replace(found.results[0], model=model),))
     assert "sure was interrupted after epoch 3" in notes(stopped)
+
+
+def test_what_the_budget_ended_is_marked_and_told_once(found):
+    sure, close, *others = found.results
+    over = "ended by the budget of 6 s, after epoch 3 of 60"
+    cut = [replace(sure, ended=(3, 60), over=over), replace(close, ended=(7, 9), over=over)]
+    cut += [replace(others[0], over="took 9.0 s, over the budget of 6 s: it has no epoch to end after")]
+    made = as_text(replace(found, results=(*cut, *others[1:]), budget=6.0)).splitlines()
+    assert [line.split("  ")[0] for line in made[1:5]] == ["sure ‡", "close ‡", "never", "broken"]
+    assert (
+        made.count(
+            "‡ ended by the budget of 6 s, and judged as it was: sure after epoch 3 of 60, close after epoch 7 of 9"
+        )
+        == 1
+    )
+    assert "never took 9.0 s, over the budget of 6 s: it has no epoch to end after" in made
+    assert sum("after epoch" in line for line in made) == 1
+    assert "‡" not in as_text(found)
+
+
+def test_methods_that_lack_the_same_for_the_same_reason_share_a_line(found):
+    why = {"sure": "Sure ranks, and predicts no values", "close": "Close ranks, and predicts no values"}
+    why["never"] = "Never has no variance"
+    results = tuple(
+        replace(
+            r,
+            evaluation=replace(
+                r.evaluation, method=r.name.title(), skipped={"rmse": why[r.name], "mae": why[r.name]}
+            ),
+        )
+        for r in found.results[:3]
+    )
+    assert lacking(replace(found, results=results, metrics=(*METRICS, "rmse", "mae"))) == [
+        "rank, and predict no values: sure, close (no rmse, mae)",
+        "never has no rmse, mae: Never has no variance",
+    ]
+    assert lacking(replace(found, results=results)) == []  # of metrics that are not in the table
+
+
+def test_who_reads_attributes_is_one_line(found):
+    both = ("user_features", "item_features")
+    other = replace(found, attributes={"sure": both, "close": (), "half": both[:1], "never": ()})
+    line = "attributes are read by sure, half (only user_features); not read by close, never"
+    assert notes(other).count(line) == 1
+    assert attributes(found) == []
+    assert attributes(replace(found, attributes={"sure": both})) == ["attributes are read by sure"]

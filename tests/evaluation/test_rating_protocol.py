@@ -55,13 +55,45 @@ def test_without_biases_the_fallback_is_the_mean():
     assert fallen == 3
 
 
+LATE = mw.simulate_log(users=80, items=40, interactions=1000, shape="ratings", newcomers=0, seed=4).log
+HELD = (LATE.user_codes < 8) | (LATE.item_codes < 4)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        mw.BayesianMF(rank=2, burn_in=10, samples=20, thinning=1),
+        mw.FactorizationMachine(rank=2, burn_in=10, samples=20, thinning=1),
+        mw.FactorizationMachine(rank=2, solver="als"),
+        mw.BiasedMF(rank=2),
+        mw.SVDpp(rank=2),
+        mw.NMF(rank=2, missing="masked"),
+        mw.ProbabilisticMF(rank=2, use_mean=False),
+    ],
+    ids=lambda r: f"{type(r).__name__} {getattr(r, 'solver', '')}".strip(),
+)
+def test_a_side_that_is_lacking_is_what_the_method_makes_of_no_rows(recipe):
+    train, test = (LATE.take(rows) for rows in (~HELD, HELD))
+    train = mw.read_interactions(train.to_frame())
+    fitted = recipe.fit(train)
+    found, fallen = predicted_ratings(fitted, test)
+    assert fallen > 0.9 * len(test)
+    error = np.sqrt(np.mean((found - test.values) ** 2))
+    assert error < 1.02 * np.sqrt(np.mean((test.values - train.values.mean()) ** 2))
+    if isinstance(
+        recipe, (mw.BayesianMF, mw.FactorizationMachine, mw.BiasedMF)
+    ):  # the known side's bias counts
+        users = test.user_codes >= 8
+        assert len(np.unique(found[users])) > 40
+
+
 def test_errors_are_summed_by_user():
     judged = rating_errors(model(), TEST, ASKED)
     errors = [[1.5, 0.125, 0.5], [0.0], [1.75, -1.0]]
     assert judged.ratios["rmse"][0].tolist() == [sum(e * e for e in user) for user in errors]
     assert judged.ratios["mae"][0].tolist() == [sum(abs(e) for e in user) for user in errors]
     assert judged.ratios["mae"][1].tolist() == [3, 1, 2]
-    assert judged.counts == {"ratings judged": 6, "ratings from biases alone": 3}
+    assert judged.counts == {"ratings judged": 6, "ratings of unknown users or items": 3}
     assert not judged.skipped
 
 
@@ -85,8 +117,8 @@ def test_strangers_with_a_history_are_folded_in():
     fitted = mw.ExplicitALS(rank=2, epochs=5).fit(split.train)
     folded = rating_errors(fitted, split.test, ASKED, known=split.test_known)
     strange = rating_errors(fitted, split.test, ASKED)
-    assert folded.counts["ratings from biases alone"] < len(split.test) / 10
-    assert strange.counts["ratings from biases alone"] == len(split.test)
+    assert folded.counts["ratings of unknown users or items"] < len(split.test) / 10
+    assert strange.counts["ratings of unknown users or items"] == len(split.test)
     assert folded.ratios["rmse"][0].sum() < 0.95 * strange.ratios["rmse"][0].sum()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -161,3 +163,14 @@ def test_sampled_figures_are_labelled_in_every_table_of_them() -> None:
     assert len(captions) >= 2
     assert all(label in caption for caption in captions)
     assert "<section id=tail>" not in page
+
+
+def test_the_headline_marks_those_that_the_budget_ended(found: Comparison) -> None:
+    best, second, *others = found.results
+    assert "‡" not in as_html(found, title="whole")
+    results = (replace(best, ended=(2, 9)), second, *(replace(r, ended=(1, 5)) for r in others))
+    page = as_html(replace(found, results=results, budget=6.0), title="cut")
+    lead = unescape(page[page.index("class=lead") : page.index("<dl")])
+    assert f"<b>{best.name} ‡</b> leads" in lead
+    assert f"‡ ended by the budget of 6 s, and judged as it was: {best.name} after epoch 2 of 9" in lead
+    assert "needs values" not in lead  # only those that it names

@@ -136,3 +136,28 @@ def test_the_share_of_the_head() -> None:
     log = np.array([5, 9, 1, 0, 0, 0, 0, 0, 0, 0])
     assert facts.head_share(np.array([1, 3, 0, 0, 0, 0, 0, 0, 0, 0]), log) == 0.75
     assert np.isnan(facts.head_share(np.zeros(10, int), log))
+
+
+@pytest.mark.parametrize("metric", ["ndcg@2", "rmse"])
+def test_of_many_points_those_that_none_beats_and_the_best_are_named(found: Comparison, metric: str) -> None:
+    way = -1 if metric == "rmse" else 1
+    # coverage, accuracy: b is behind a in both, and c leads in coverage alone; the others lie below all
+    spots = {"a": (0.5, 0.9), "b": (0.4, 0.8), "c": (0.9, 0.3), "d": (0.1, 0.7)}
+    spots |= {f"low{n}": (0.05, 0.1 - n / 100) for n in range(facts.FEW)}
+    results = tuple(
+        Result(
+            name=name,
+            settings={},
+            seconds=1.0,
+            peak_mb=1.0,
+            evaluation=judged({metric: way * y, "coverage@2": x}, {}),
+        )
+        for name, (x, y) in spots.items()
+    )
+    many = replace(found, results=results, metrics=(metric, "coverage@2"))
+    drawn = facts.tradeoff(many, None)
+    assert drawn is not None
+    assert [p.name for p in drawn[2] if p.named] == ["a", "b", "c", "d"]  # b and d are of the three best
+    few = facts.tradeoff(replace(many, results=results[:4]), None)
+    assert few is not None
+    assert all(p.named for p in few[2])

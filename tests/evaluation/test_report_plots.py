@@ -90,11 +90,73 @@ def test_names_of_near_points_keep_off_each_other() -> None:
     at = rng.random((8, 2)) * 60  # eight points within 2 cm
     names = ["implicit_als", "ease", "pure_svd", "item_knn", "popularity", "a", "b", "biased_mf"]
     boxes = []
-    for (x, y), name, (right, up) in zip(at, names, plots.places(at, names), strict=True):
+    for (x, y), name, place in zip(at, names, plots.places(at, names), strict=True):
+        assert place is not None
         wide = 5.5 * len(name)
-        low = x + right - (wide if right < 0 else 0)
-        boxes.append((low, y + up, low + wide, y + up + 10))
+        low = x + place.right - (wide if place.right < 0 else 0)
+        boxes.append((low, y + place.up, low + wide, y + place.up + 10))
     for n, a in enumerate(boxes):
         for b in boxes[n + 1 :]:
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
-    assert plots.places(at[:1], ["alone"]) == [(8, 6)]
+    assert plots.places(at[:1], ["alone"]) == [plots.Place(right=8, up=6)]
+
+
+def test_a_line_leads_to_a_name_that_is_far_off_or_nearer_to_another_point() -> None:
+    crowd = np.array([[x, y] for x in (0.0, 12.0, 24.0) for y in (0.0, 12.0, 24.0)])
+    middle = [""] * 4 + ["middle"] + [""] * 4
+    found = plots.places(crowd, middle)
+    assert [place is None for place in found] == [not name for name in middle]
+    assert found[4] is not None
+    assert found[4].led
+    beside = plots.places(np.array([[0.0, 0.0], [20.0, 22.0]]), ["name", ""])[0]
+    assert beside == plots.Place(right=8, up=6, led=True)  # the other point is just above it
+    within = plots.places(np.array([[90.0, 50.0]]), ["name"], (0, 0, 100, 100))[0]
+    assert within == plots.Place(right=-8, up=6)
+
+
+@pytest.fixture
+def canvas(monkeypatch: pytest.MonkeyPatch) -> list:
+    """The figures as matplotlib lays them out; one that collapses warns, and a warning is an error here."""
+    from matplotlib.figure import Figure
+
+    seen: list = []
+
+    def drawn(draw, *, height, name, label, width=10.4):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        figure.draw_without_rendering()
+        seen.append(figure)
+        return name
+
+    monkeypatch.setattr(plots, "drawn", drawn)
+    return seen
+
+
+def test_the_legend_of_eight_long_names_fits_beside_the_long_tail(canvas: list) -> None:
+    shown = {f"{n} {'a very long name ' * 9}": np.arange(30) for n in range(8)}
+    plots.long_tail(np.arange(30)[::-1], shown, "label")
+    (figure,) = canvas
+    (axis,) = figure.axes
+    page, legend = figure.bbox, axis.get_legend().get_window_extent()
+    assert len(axis.get_legend().get_texts()) == 9
+    assert legend.x1 <= page.x1
+    assert 0 <= legend.y0 < legend.y1 <= page.y1
+    assert axis.get_window_extent().width > page.width / 2
+
+
+def test_many_methods_are_given_height_and_only_some_a_name(canvas: list) -> None:
+    rng = np.random.default_rng(0)
+    points = [
+        plots.Point(name=f"method_{n}", x=x, y=y, named=n < 6) for n, (x, y) in enumerate(rng.random((31, 2)))
+    ]
+    plots.tradeoff(points[:3], "coverage", "ndcg", "label")
+    plots.tradeoff(points, "coverage", "ndcg", "label")
+    few, many = canvas
+    assert few.get_figheight() == 3.7
+    assert 5 < many.get_figheight() <= 7
+    said = many.axes[0].texts
+    assert [text.get_text() for text in said] == [f"method_{n}" for n in range(6)]
+    box = many.axes[0].get_window_extent()
+    assert all(box.x0 <= text.get_window_extent().x0 for text in said)
+    colours = {line.get_color() for line in many.axes[0].lines}
+    assert colours == {*plots.SERIES[:6], plots.MUTED}

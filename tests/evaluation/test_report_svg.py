@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -66,3 +67,14 @@ def test_without_matplotlib_the_mend_is_the_extra(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(MissingExtra) as error:
         drawn(line, height=2, name="f", label="x")
     assert error.value.mend == "pip install 'matweave[report]'"
+
+
+def test_a_crowded_figure_is_drawn_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    def crowd(figure: Any) -> None:
+        axis = figure.subplots()
+        for n in range(60):
+            axis.plot([0, 1], [0, n], label=f"method {n}")
+        axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="x" * 400)
+
+    assert drawn(crowd, height=1.0, name="c", label="crowd").startswith("<svg")
+    assert not recwarn.list

@@ -86,3 +86,18 @@ def test_three_way_components_are_the_planted_ones():
 def test_one_relation_keeps_its_scales_at_one():
     model = DEDICOM(rank=2, epochs=3).fit(all_cells(np.random.default_rng(0).random((1, 6, 6))))
     assert model.cores.shape == (1, 2, 2)
+
+
+@pytest.mark.parametrize("make", [DEDICOM, lambda **how: RESCAL(core_regularization=1e-6, **how)])
+def test_planted_net_flows_of_many_are_found(make):
+    """Skew-symmetric: X + Xᵀ is zero, and the start is that of X Xᵀ."""
+    n, some = 1200, 50
+    a, b = np.random.default_rng(0).standard_normal((2, some, 2))
+    x = a @ b.T - b @ a.T
+    h, t = np.nonzero(x)
+    log = Relations.from_codes(h, None, t, x[h, t].astype(np.float32), n_entities=n)
+    model = make(rank=4, regularization=1e-6, epochs=20).fit(log)
+    found = model.scores(0)
+    np.testing.assert_allclose(found[:some, :some], x, atol=1e-2 * x.std())
+    assert np.abs(found[some:]).max() < 1e-2 * x.std()
+    np.testing.assert_allclose(model.cores[0], -model.cores[0].T, atol=1e-2 * np.abs(model.cores).max())

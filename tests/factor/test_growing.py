@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError, UnknownId
 from matweave.factor.growing import fewer_users, joined, more_items, more_users
+from matweave.factor.loop import Validation
 from matweave.factor.recommender import Recommender
 
 MADE = mw.simulate_log(
@@ -212,6 +214,19 @@ def test_deletion_is_of_everything_that_was_theirs() -> None:
     with pytest.raises(UnknownId):
         left.recommend([2])
     assert left.user_factors.shape[0] == left.seen.n_rows == 119
+
+
+def test_a_model_that_was_stopped_early_or_trained_on_a_card_is_fitted_again() -> None:
+    looks = iter([1.0, 2.0, 0.0, 0.0])
+    watched = Validation(measure=lambda _: next(looks), patience=2)
+    recipe = mw.ImplicitALS(rank=3, epochs=9, tolerance=0.0)
+    model = recipe.fit(LOG, validate=watched)
+    found = model.without_users([4])
+    wanted = replace(recipe, epochs=2).fit(without_users(LOG, [4]))
+    np.testing.assert_allclose(table(found), table(wanted), rtol=1e-5, atol=1e-6)
+    assert (found.history.stopped, found.settings) == ("early stopping", model.settings)
+    elsewhere = replace(model, settings=model.settings | {"device": "cuda:99"})
+    np.testing.assert_array_equal(table(elsewhere.without_users([4])), table(found))
 
 
 def test_methods_whose_fold_does_not_know_the_recipe_say_what_to_do() -> None:

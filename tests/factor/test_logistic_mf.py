@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from by_hand import logistic_mf as slow
+from scipy.optimize import minimize
 
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
@@ -115,6 +116,42 @@ def test_a_stranger_without_items_is_the_middle():
     assert not row.factors[0].any()
     assert row.bias[0] == 0
     assert row.bias[1] < 0  # one of seven is less than half
+
+
+@pytest.mark.parametrize("use_values", [False, True])
+def test_a_new_item_is_the_least_of_its_cells_with_the_users_as_they_are(use_values):
+    """(y, c) of the slow twin's objective, b as offsets; nothing else moves."""
+    random = np.random.default_rng(1)
+    settings = dict(alpha=1.7, use_values=use_values, regularization=0.3, bias_regularization=0.2)
+    model = LogisticMF(rank=3, epochs=20, **settings).fit(small())
+    met = np.array([1, 4, 5, 8])
+    values = random.integers(1, 6, 4).astype(np.float32)
+    late = Interactions.from_codes(met, np.zeros(4, int), values, n_users=9, item_ids=[7])
+    grown = model.with_items(late)
+    a = np.zeros((9, 1))
+    a[met, 0] = 1.7 * (values if use_values else 1.0)
+    x, b = (part.astype(np.float64) for part in (model.user_factors, model.user_bias))
+
+    def value(row):
+        return slow.objective(a, x, b, row[None, :3], row[3:], 0.3, 0.2)
+
+    best = minimize(value, np.zeros(4), tol=1e-10).x
+    assert b.std() > 0.01  # so that a bias of the wrong side is seen
+    np.testing.assert_allclose(grown.item_factors[-1], best[:3], atol=1e-4)
+    assert grown.item_bias[-1] == pytest.approx(best[3], abs=1e-4)
+    np.testing.assert_array_equal(grown.item_factors[:-1], model.item_factors)
+    np.testing.assert_array_equal(grown.item_bias[:-1], model.item_bias)
+    np.testing.assert_array_equal(grown.user_bias, model.user_bias)
+
+
+def test_a_new_item_is_served_nearly_as_by_a_refit():
+    log, _ = planted()
+    few, late = (log.take((log.item_codes < 10) == side) for side in (False, True))
+    recipe = LogisticMF(rank=2, alpha=1.0, epochs=150, regularization=2.0)
+    grown, refit = recipe.fit(few).with_items(late), recipe.fit(log)
+    order = grown.items.encode(refit.items.ids)[0]
+    found, wanted = everything(grown)[:, order][:, :10], everything(refit)[:, :10]
+    assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.15 * wanted.std()
 
 
 def test_negative_values_are_refused_with_the_mend():

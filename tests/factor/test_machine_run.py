@@ -48,6 +48,6 @@ def test_draws_since_burn_in_are_kept_oldest_first() -> None:
     recipe = mw.FactorizationMachine(rank=2, burn_in=4, samples=3, thinning=2)
     run = MachineRun(recipe, LOG, LOG.values, [None, None])  # type: ignore[arg-type]
     arrays = run.start()
-    for sweeps, wanted in ((1, [0]), (4, [1]), (7, [2, 0]), (10, [2, 0, 1])):
+    for sweeps, wanted in ((1, [1]), (4, [2]), (7, [0, 1]), (10, [0, 1, 2])):
         arrays["sweeps"][0] = sweeps
         assert run.kept(arrays).tolist() == wanted, sweeps

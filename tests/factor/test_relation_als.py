@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence
 
 from matweave.data.relations import Relations
 from matweave.factor.relation_als import bilinear, nvecs, single
@@ -27,6 +28,55 @@ def test_first_vectors_are_eigenvectors_by_both_ways(monkeypatch):
     few = nvecs(cells, 4, np.random.default_rng(0))
     np.testing.assert_allclose(np.abs((few * whole).sum(axis=0)), 1, rtol=1e-4)
     assert np.linalg.matrix_rank(nvecs(cells, 33, np.random.default_rng(0))) == 30
+
+
+def flows(n=30, kinds=2, rank=2, seed=0):
+    """Net flows of each relation, over all cells: what a gives b, b takes from a."""
+    a, b = np.random.default_rng(seed).standard_normal((2, kinds, n, rank))
+    x = a @ b.transpose(0, 2, 1) - b @ a.transpose(0, 2, 1)
+    k, h, t = np.nonzero(x)
+    return x.astype(np.float32), Relations.from_codes(h, k, t, x[k, h, t].astype(np.float32), n_entities=n)
+
+
+def test_where_the_sum_is_zero_they_are_those_of_the_squares_by_both_ways(monkeypatch):
+    x, log = flows()
+    cells = Squares(log, None, 1.0, "RESCAL")
+    whole = nvecs(cells, 8, np.random.default_rng(0)).astype(float)
+    values, vectors = np.linalg.eigh(2 * sum(one.astype(float) @ one.T for one in x))
+    np.testing.assert_allclose(whole @ whole.T, vectors[:, -8:] @ vectors[:, -8:].T, atol=1e-4)
+    assert values[-8] > 1e-3 * values[-1]  # all 2 x 4 of the planted directions
+    assert values[-9] < 1e-6 * values[-1]
+    monkeypatch.setattr("matweave.factor.relation_als._DENSE", 5)
+    few = nvecs(cells, 8, np.random.default_rng(0)).astype(float)
+    np.testing.assert_allclose(few @ few.T, whole @ whole.T, atol=1e-4)
+
+
+@pytest.mark.parametrize("most", [5, 1000])
+def test_values_of_nothing_but_zero_start_from_small_random_numbers(most, monkeypatch):
+    monkeypatch.setattr("matweave.factor.relation_als._DENSE", most)
+    log = Relations.from_codes([0, 1], None, [1, 2], [0.0, 0.0], n_entities=30)
+    found = nvecs(Squares(log, None, 1.0, "RESCAL"), 4, np.random.default_rng(0))
+    assert 0.005 < found.std() < 0.02
+    assert np.linalg.matrix_rank(found) == 4
+
+
+def test_what_arpack_did_not_find_is_not_waited_for(monkeypatch):
+    cells = Squares(log(), None, 1.0, "RESCAL")
+    whole = nvecs(cells, 4, np.random.default_rng(0))
+    monkeypatch.setattr("matweave.factor.relation_als._DENSE", 5)
+    asked = []
+
+    def stops(matrix, k, which, v0):
+        asked.append(matrix.shape)
+        if len(asked) < 2:
+            raise ArpackError(-9)
+        raise ArpackNoConvergence("only %s", np.array([2.0]), whole[:, :1].astype(float))
+
+    monkeypatch.setattr("scipy.sparse.linalg.eigsh", stops)
+    found = nvecs(cells, 4, np.random.default_rng(0))
+    assert asked == [(30, 30), (30, 30)]
+    np.testing.assert_array_equal(found[:, 0], whole[:, 0])
+    assert 0.005 < found[:, 1:].std() < 0.02
 
 
 def test_a_step_that_would_raise_the_objective_is_halved(monkeypatch):

@@ -44,7 +44,7 @@ def test_lists_leave_out_and_break_ties_by_code():
 def test_components_tell_signed_strengths():
     rows = components_table(WHO, np.array([[1.0, 0.0], [-3.0, 1.0], [2.0, 0.5], [0.0, 0.0]]), 2).to_pylist()
     assert [(r["component"], r["entity"], r["strength"], r["rank"]) for r in rows] == [
-        (1, "b", -3.0, 1), (1, "c", 2.0, 2), (2, "b", 1.0, 1), (2, "c", 0.5, 2),
+        (1, "b", 3.0, 1), (1, "c", -2.0, 2), (2, "b", 1.0, 1), (2, "c", 0.5, 2),
     ]  # fmt: skip
 
 

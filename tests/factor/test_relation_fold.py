@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from matweave.data.relations import Relations
+from matweave.data.vocabulary import Vocabulary
 from matweave.errors import DataError
 from matweave.factor.rescal import RESCAL
 
@@ -97,3 +99,31 @@ def test_what_does_not_serve_is_told_at_once():
         fitted().with_entities(strange)
     assert "1 triples are of relations" in error.value.what
     assert "1 triples stand between two new" in error.value.what
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.uint64(), pa.int32()])
+def test_ids_of_another_type_are_taken_as_the_models(kind):
+    """The text "1" is the entity 1, not a new one; grown ids are all of the model's type."""
+    more = more_triples()
+    wanted = fitted().with_entities(more)
+    entities = Vocabulary(ids=more.entities.ids.cast(kind))
+    grown = fitted().with_entities(
+        replace(more, entities=entities, kinds=Vocabulary(ids=more.kinds.ids.cast(kind)))
+    )
+    assert grown.entities == wanted.entities
+    np.testing.assert_array_equal(grown.entity_factors, wanted.entity_factors)
+    np.testing.assert_array_equal(grown.cells, wanted.cells)
+
+
+def test_ids_that_cannot_be_the_models_are_refused():
+    names = Relations.of(heads=["ann"], relations=["0"], tails=["1"])
+    with pytest.raises(DataError, match="ids of type string are none of the model's, which are int64"):
+        fitted().with_entities(names)
+    with pytest.raises(DataError, match="none of the model's"):
+        fitted().with_entities(replace(more_triples(), kinds=Vocabulary(ids=pa.array(["likes", "knows"]))))
+    large = pa.array([2**63 + 1, 1], pa.uint64())
+    with pytest.raises(DataError, match="ids of type uint64"):
+        fitted().with_entities(Relations.of(heads=large[:1], relations=[0], tails=large[1:]))
+    twice = Relations.of(heads=["9", "9"], relations=["0", "0"], tails=["1", "01"])
+    with pytest.raises(DataError, match="the same as others"):
+        fitted().with_entities(twice)

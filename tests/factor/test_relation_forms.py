@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +11,13 @@ import pandas as pd
 import pytest
 
 import matweave.factor.relation_forms as forms
+from matweave.artifact import CARD
 from matweave.data.relations import Relations
 from matweave.errors import ConfigError, TooBig
 from matweave.factor.cores import DenseCores
 from matweave.factor.relation_forms import grouped
 from matweave.factor.rescal import RESCAL
+from matweave.factor.storage import load_relations
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +66,29 @@ def test_cells_of_no_score_at_all_are_scaled_to_nothing(model):
 
 def test_grouping_nothing_gives_nothing():
     assert grouped(np.zeros(0, int)) == []
+
+
+def test_only_a_symmetric_method_knows_a_triple_both_ways(model):
+    def answers(form, **asked):
+        return form.complete(relation="r", **asked)["entity"].to_pylist()
+
+    assert set(answers(model, head="b")) == {"a", "b"}
+    both = replace(model, symmetric=True, self_loops=False)
+    assert answers(both, head="b") == answers(both, tail="b") == []
+    assert set(answers(both, head="b", known=True)) == {"a", "c"}
+    assert answers(both, head="a") == ["c"]
+
+
+def test_a_model_saved_before_it_said_whether_it_is_symmetric_is_read(model, tmp_path):
+    model.save(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    for name in ("symmetric", "self_loops"):
+        del card["model"]["fields"][name]
+    del card["sha256"]
+    card["sha256"] = hashlib.sha256(
+        json.dumps(card, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+    (tmp_path / CARD).write_text(json.dumps(card, ensure_ascii=False))
+    back = load_relations(tmp_path)
+    assert (back.symmetric, back.self_loops) == (False, True)
+    assert back.complete(head="a", relation="r").equals(model.complete(head="a", relation="r"))

@@ -8,6 +8,7 @@ from by_hand.symmetric_nmf import objective, sweep
 
 from matweave.data.relations import Relations
 from matweave.factor.relation_answers import memberships
+from matweave.factor.storage import load_relations
 from matweave.factor.symmetric_nmf import SymmetricNMF
 
 
@@ -61,3 +62,18 @@ def test_it_ends_where_no_entry_can_be_bettered():
     w, x = model.entity_factors.astype(float), log.slices()[0].toarray()
     gradient = 4 * (w @ w.T - x) @ w
     assert np.abs(np.where(w > 1e-6, gradient, np.minimum(gradient, 0))).max() < 1e-2
+
+
+@pytest.mark.parametrize("loops", [True, False])
+def test_a_pair_known_one_way_is_known_both_ways(loops, tmp_path):
+    """a and b are friends, said once: neither is a suggestion for the other, asked as head or as tail."""
+    friends = Relations.of(heads=["a", "c", "b"], tails=["b", "a", "d"])
+    model = SymmetricNMF(rank=2, epochs=20, self_loops=loops).fit(friends)
+    model.save(tmp_path)
+    for found in (model, load_relations(tmp_path)):
+        for entity, unknown in (("a", "ad"), ("b", "bc"), ("c", "bcd"), ("d", "acd")):
+            for asked in ({"head": entity}, {"tail": entity}):
+                wanted = set(unknown) - (set() if loops else {entity})
+                assert set(found.complete(**asked)["entity"].to_pylist()) == wanted
+                every = set("abcd") - (set() if loops else {entity})
+                assert set(found.complete(**asked, known=True)["entity"].to_pylist()) == every

@@ -158,6 +158,22 @@ def test_whole_fits_agree_on_every_score(name: str) -> None:
     np.testing.assert_allclose(models[1].history.objective, models[0].history.objective, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "how", [{}, {"scale_by_count": False, "regularization": 2.0}], ids=["by count", "flat"]
+)
+def test_few_attributes_leave_nothing_to_rounding(how: dict) -> None:
+    # their part of the rows' systems has a rank below the vectors': what basis its null space gets must not be chance
+    few = mw.ItemContent.of(
+        LOG.users.to_list(),
+        attributes=np.random.default_rng(0).random((LOG.n_users, 3)),
+        names=["a", "b", "c"],
+    )
+    recipe = mw.ExplicitALS(rank=16, epochs=6, tolerance=0.0, **how)
+    models = [r.fit(LOG, user_features=few) for r in (recipe, replace(recipe, device="torch"))]
+    wanted, found = (m.scores(m.known(np.arange(LOG.n_users))) for m in models)
+    assert np.abs(found - wanted).max() <= 1e-4 * np.abs(wanted).max()
+
+
 def test_a_card_that_is_not_there_is_an_error_with_a_mend() -> None:
     with pytest.raises(ConfigError, match="cpu \\(compiled kernels\\)"):
         mw.ImplicitALS(device="gpu")

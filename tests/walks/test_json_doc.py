@@ -62,7 +62,7 @@ def test_the_page_lists_the_keys_that_there_are() -> None:
     model = mw.Popularity().fit(split.train)
     alone = evaluation_json(mw.evaluate(model, split.test, k=5, resamples=50), model)
     assert list(alone["results"][0]) == inner
-    assert set(alone) == set(outer) - {"seed", "budget", "left_out"}
+    assert set(alone) == set(outer) - {"seed", "budget", "left_out", "attributes"}
 
 
 def test_the_example_is_such_an_object() -> None:

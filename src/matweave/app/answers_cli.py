@@ -106,7 +106,8 @@ def predict(
     interval: Annotated[
         float | None,
         typer.Option(
-            help="0.9 adds deviation, lower and upper: one value lies between with this probability."
+            help="0.9 adds the deviation of the expected score, and lower and upper: one value lies between with this "
+            "probability (the expected score, of a method that predicts no values)."
         ),
     ] = None,
     user: o.User = None,
@@ -128,8 +129,9 @@ def predict(
 ) -> None:
     """Predict with a saved model: what users would say of items, or the targets of a network.
 
-    A recommender is asked for pairs of its users and items, read by --user and --item, and --interval tells how sure it
-    is (of methods with a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als). A network reads its columns as in training
+    A recommender is asked for pairs of users and items, read by --user and --item: where training lacks one of them, a method that predicts
+    values goes by the other, and a method that ranks leaves the pair out. --interval tells how sure it
+    is (of methods with a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als, probabilistic_mf). A network reads its columns as in training
     unless said otherwise; the other options are its.
     """
     from matweave.app import verbs
@@ -148,7 +150,9 @@ def predict(
         )
     else:
         pairs = o.read(path, user=user, item=item, say=None if quiet else say)
-        table = verbs.predict(folder, pairs, interval=interval)
+        table, told = verbs.predict(folder, pairs, interval=interval)
+        for line in told:
+            say(line)
     if out is not None:
         verbs.write_table(table, out)
         say(f"{table.num_rows:,} rows: {out}")

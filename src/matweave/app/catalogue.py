@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, final
 
 from matweave.config import build, parse_settings
+from matweave.config import names as names_of
 from matweave.errors import ConfigError, nearest
 
 
@@ -154,7 +155,7 @@ def recipes_of(names: list[str], settings: list[str], seed: int) -> dict[str, An
     """Recipes for `compare`: settings are METHOD.NAME=VALUE, and go to their method only."""
     kinds = {name_of(method(name)): method(name) for name in names}
     per: dict[str, list[str]] = {name: [] for name in kinds}
-    problems = []
+    problems, wrong = [], []
     for text in settings:
         owner, dot, rest = text.partition(".")
         owner = next((known for known in kinds if method_is(known, owner)), owner)
@@ -164,8 +165,22 @@ def recipes_of(names: list[str], settings: list[str], seed: int) -> dict[str, An
             problems.append(f"{text!r} names a method that is not compared{nearest(owner, per)}")
         else:
             per[owner].append(rest)
+            continue
+        wrong.append(text)
     if problems:
         raise ConfigError(
-            "\n".join(problems), where="--set", mend=f"write for example {next(iter(per))}.NAME=VALUE"
+            "\n".join(problems), where="--set", mend=f"write for example {_example(wrong, kinds)}"
         )
     return {name: recipe_of(name, per[name], seed) for name in kinds}
+
+
+def _example(wrong: list[str], kinds: Mapping[str, type]) -> str:
+    """A setting as it should be written: the first that a compared method has, else any setting of any of them."""
+    for text in wrong:
+        name, sign, value = text.partition("=")
+        name = name.strip().rpartition(".")[2]
+        owner = next((known for known, kind in kinds.items() if name in names_of(kind)), None)
+        if owner is not None:
+            return f"{owner}.{name}={value.strip() if sign else 'VALUE'}"
+    owner = max(kinds, key=lambda known: len(names_of(kinds[known])))
+    return f"{owner}.{next(iter(names_of(kinds[owner])), 'NAME')}=VALUE"

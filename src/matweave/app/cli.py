@@ -21,7 +21,7 @@ from matweave.app.content_cli import content_app
 from matweave.app.growth_cli import forget, grow
 from matweave.app.progress import console, say
 from matweave.app.relations_cli import relations_app
-from matweave.errors import MatweaveError
+from matweave.errors import ConfigError, MatweaveError
 from matweave.threads import set_threads
 
 app = typer.Typer(
@@ -64,7 +64,9 @@ def doctor(json_to: o.Json = None) -> None:
 
 @app.command()
 def fit(
-    method: Annotated[str, typer.Argument(help="implicit_als, biased_mf, ease, ... (see the README).")],
+    method: Annotated[
+        str, typer.Argument(help="implicit_als, biased_mf, ease, ... (see docs/reference.md).")
+    ],
     log: Annotated[Path, typer.Argument(help="The interaction log.", metavar="LOG")],
     out: Annotated[Path, typer.Option(help="Folder for the model.", metavar="DIR")],
     user: o.User = None,
@@ -101,6 +103,12 @@ def fit(
     from matweave.app.tables import print_fit
 
     set_threads(threads)
+    if metric is not None and not valid:
+        raise ConfigError(
+            "--metric says what to stop early on, and nothing is held out for it",
+            where="matweave fit",
+            mend="add --valid 0.1, or leave --metric out",
+        )
     recipe = recipe_of(method, settings or [], seed)  # before the log is read: settings fail at once
     start = verbs.initial(recipe, init)
     sides = f.read(
@@ -141,7 +149,7 @@ def compare(
     k: o.K = 10,
     metrics: o.Metrics = None,
     threshold: o.Threshold = None,
-    settings: o.Settings = None,
+    settings: o.MethodSettings = None,
     user_features: f.Users = None,
     item_features: f.Items = None,
     attributes: f.Attributes = None,
@@ -274,7 +282,7 @@ def evaluate(
 
 @app.command()
 def tune(
-    method: Annotated[str, typer.Argument(help="The method to tune.")],
+    method: Annotated[str, typer.Argument(help="The method to tune (see docs/reference.md).")],
     log: Annotated[Path, typer.Argument(help="The interaction log.", metavar="LOG")],
     trials: Annotated[int, typer.Option(min=1, help="At most so many trials.")] = 50,
     minutes: Annotated[float, typer.Option(min=0.01, help="At most so long.")] = 10.0,

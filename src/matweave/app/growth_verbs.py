@@ -13,6 +13,7 @@ from matweave.app.verbs import ids_of
 from matweave.artifact import refuse_foreign, refuse_unwritable, save
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
+from matweave.factor.fold import refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.growing import fewer_users, places
 from matweave.factor.posterior import PosteriorModel
@@ -26,7 +27,8 @@ def grow(folder: Path, log: Reader, out: Path) -> tuple[Recommender, list[str]]:
     """The model in a folder with the items and users of a log, saved in `out`; and what was taken in, as lines.
 
     New items come first, by the rows that known users gave them; then each user of the log, new or known, is solved
-    for again. Items that only new users touched, and all new items where the method takes none in, are left out and told.
+    for again. Items that only new users touched, and all new items where the method takes none in, are left out and told; rows that
+    the model holds already are told, and change nothing.
     Raises DataError where no row is left.
     """
     _refuse(out)
@@ -51,18 +53,44 @@ def grow(folder: Path, log: Reader, out: Path) -> tuple[Recommender, list[str]]:
             mend="give rows of items that training had, or fit again",
         )
     rows, before = rows.take(there), len(model.users)
-    model = model.with_users(rows)
-    new = len(model.users) - before
-    told.append(f"{new:,} new users, {rows.n_users - new:,} known users with more rows")
+    old = _known_rows(model, rows)
+    if old.any():
+        told.append(f"{int(old.sum()):,} rows are in the model already")
+    if not old.all():
+        rows = rows.take(~old)
+        model = model.with_users(rows)
+        new = len(model.users) - before
+        told.append(
+            f"{new:,} new users, {len(np.unique(rows.user_codes)) - new:,} known users with more rows"
+        )
     save(model, out)
     return model, told
+
+
+def _known_rows(model: Recommender, rows: Interactions) -> np.ndarray:
+    """(n,) bool: rows that the model's histories hold, with the same value where they have values."""
+    users, items = (
+        own.encode(said.ids)[0][codes].astype(np.int64)
+        for own, said, codes in (
+            (model.users, rows.users, rows.user_codes),
+            (model.items, rows.items, rows.item_codes),
+        )
+    )
+    seen, n = model.seen, np.int64(len(model.items))
+    cells = np.repeat(np.arange(seen.n_rows, dtype=np.int64), seen.counts) * n + seen.indices
+    asked = np.where((users >= 0) & (items >= 0), users * n + items, -1)
+    at = np.minimum(np.searchsorted(cells, asked), max(len(cells) - 1, 0))
+    found = cells[at] == asked if len(cells) else np.zeros(len(asked), bool)
+    if seen.values is not None and rows.values is not None:
+        found &= seen.values[at] == rows.values.astype(np.float32)
+    return found
 
 
 def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, list[str]]:
     """What the method of the model in a folder makes of its training rows without these users, saved in `out`; and lines that tell it.
 
-    Exact deletion: the recipe is fitted again with the same settings and seed; a model that was stopped early on validation rows,
-    which it does not hold, for as many epochs as it was. A start from other factors (`fit --init`) is not repeated: they may hold
+    Exact deletion: the recipe is fitted again with the same settings and seed, and stopped after as many epochs where validation rows,
+    which a model does not hold, or Ctrl-C had stopped it. A start from other factors (`fit --init`) is not repeated: they may hold
     what is to go. Raises UnknownId for ids that training did not have, ConfigError for a model that was fitted on more than a log.
     """
     _refuse(out)
@@ -79,17 +107,9 @@ def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, 
         )
     codes, _ = model.users.encode(ids)
     rest = _timed(fewer_users(model, codes), model, codes)
-    settings, told = dict(model.settings), []
-    if model.history.validation:
-        same = "epochs" in settings and 0 < model.history.epoch < settings["epochs"]
-        if same:
-            settings["epochs"] = model.history.epoch
-        told.append(
-            f"fitted for {settings['epochs']} epochs, as many as validation rows left the model"
-            if same
-            else "fitted without the validation rows that the model was watched on"
-        )
-    found = METHODS[name](**settings).fit(rest)
+    found, told = refitted(METHODS[name], model, rest), []
+    if model.history.validation or model.history.stopped == "interrupted":
+        told.append(f"fitted for {found.history.epoch} epochs, as many as the model had")
     save(found, out)
     return found, [*told, f"{len(found.users):,} users left"]
 

@@ -33,6 +33,14 @@ Seed = Annotated[int, typer.Option(help="One seed for everything random.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores this process may use.")]
 K = Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the lists.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, NAME=VALUE; may be repeated.")]
+MethodSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="METHOD.NAME=VALUE",
+        help="A setting of one method, such as implicit_als.rank=128; may be repeated.",
+    ),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Write results as JSON to a file, or - for stdout."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,12 @@ Duplicates = Annotated[
     str,
     typer.Option(help="A triple seen twice: keep last or first, sum, or error.", rich_help_panel=_READING),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relation", help="Triples of this relation alone; may be repeated.", rich_help_panel=_READING
+    ),
+]
 Known = Annotated[
     list[Path] | None,
     typer.Option(help="Other true triples, left out of the rankings; may be repeated.", metavar="FILE"),
@@ -65,7 +72,10 @@ def relations_fit(
     out: Annotated[Path, typer.Option(help="Folder for the model.", metavar="DIR")],
     settings: o.Settings = None,
     valid: Annotated[Path | None, typer.Option(help="Triples to stop early on.", metavar="FILE")] = None,
-    metric: Annotated[str, typer.Option(help="What to stop on: mrr, hits@10, mean_rank.")] = "mrr",
+    metric: Annotated[
+        str | None, typer.Option(help="What to stop on: mrr, hits@10, mean_rank; default mrr.")
+    ] = None,
+    only: Only = None,
     head: Head = None,
     relation: Relation = None,
     tail: Tail = None,
@@ -87,12 +97,18 @@ def relations_fit(
     from matweave.app.tables import print_fit
 
     set_threads(threads)
+    if metric is not None and valid is None:
+        raise ConfigError(
+            "--metric says what to stop early on, and there are no triples for it",
+            where="matweave relations fit",
+            mend="add --valid FILE, or leave --metric out",
+        )
     recipe = verbs.recipe_of(method, settings or [], seed)  # before anything is read: settings fail at once
     o.refuse_unwritable(report)
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
-    train = verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns)
+    train = verbs.only(verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns), only)
     check = None if valid is None else verbs.read(valid, quiet=quiet, undirected=undirected, **columns)
-    done = verbs.fit(recipe, train, out, valid=check, metric=metric, resume=resume, quiet=quiet)
+    done = verbs.fit(recipe, train, out, valid=check, metric=metric or "mrr", resume=resume, quiet=quiet)
     print_fit(done)
     model: Any = done.model
     if report is not None:
@@ -115,6 +131,7 @@ def relations_tune(
     minutes: Annotated[float, typer.Option(min=0, help="Begin no trial after so long.")] = 60.0,
     metric: Annotated[str, typer.Option(help="mrr, hits@10 or mean_rank, by filtered ranking.")] = "mrr",
     settings: o.Settings = None,
+    only: Only = None,
     head: Head = None,
     relation: Relation = None,
     tail: Tail = None,
@@ -138,7 +155,7 @@ def relations_tune(
     searcher()  # asked before anything is read
     o.refuse_unwritable(None if json_to in (None, "-") else Path(json_to))
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
-    train = verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns)
+    train = verbs.only(verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns), only)
     check = None if valid is None else verbs.read(valid, quiet=quiet, undirected=undirected, **columns)
     found = search(
         method, train, check, fixed=settings or [], trials=trials, minutes=minutes, metric=metric, seed=seed, quiet=quiet
@@ -158,7 +175,8 @@ def relations_tune(
             on_bad_rows=None if on_bad_rows == "error" else on_bad_rows,
             seed=None if seed == 0 else str(seed),
         )
-        print(fit_line(found, file, "matweave relations fit", **said))
+        line = fit_line(found, file, "matweave relations fit", **said)
+        print(line + "".join(f" --relation {shlex.quote(name)}" for name in only or []))
 
 
 @relations_app.command("predict")
@@ -194,6 +212,12 @@ def relations_predict(
             "--triples says what to score, and so do --head, --relation and --tail",
             where="matweave relations predict",
             mend="give one or the other",
+        )
+    if triples is not None and (known or k != 10):
+        raise ConfigError(
+            f"{'--known' if known else '-k'} is of lists, and --triples asks for one score each",
+            where="matweave relations predict",
+            mend="leave it out",
         )
     columns = _columns(head_column, relation_column, tail_column, value_column, duplicates, on_bad_rows)
     if triples is None:

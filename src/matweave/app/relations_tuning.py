@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from matweave.app.relations_verbs import RELATION_METHODS, known_part, recipe_of
+from matweave.app.progress import say
+from matweave.app.relations_verbs import RELATION_METHODS, known_part, recipe_of, says_nothing
 from matweave.app.tuning import found_of, free, searched
 from matweave.data.relations import Relations
 from matweave.data.split_relations import split_relations
+from matweave.errors import DataError
 from matweave.evaluation.relations import relation_validation
 
 
@@ -36,12 +38,21 @@ def search(
     if valid is None:
         parts = split_relations(train, test=0.1, valid=0.0, seed=seed)
         train, valid = parts.train, parts.test
-    check = relation_validation(known_part(valid, train, quiet=quiet), metric=metric)
+    asked = known_part(valid, train, quiet=quiet)
+    if not quiet:
+        say(f"judged by {len(asked):,} validation triples, fitted on {len(train):,}")
+    check = relation_validation(asked, metric=metric)
 
     def one(recipe: Any) -> float:
         model = recipe.fit(train)
         if model.history.stopped == "interrupted":  # a fit takes the first Ctrl-C for itself
             raise KeyboardInterrupt
+        if says_nothing(model):  # the ranks of ties would be its value
+            raise DataError(
+                f"every factor is zero where regularization is {recipe.regularization:g}",
+                where="relations tune",
+                mend="lower the regularization, by --set",
+            )
         return check.measure(model)
 
     best, history = searched(

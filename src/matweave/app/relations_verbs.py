@@ -19,7 +19,7 @@ from matweave.config import build, parse_settings, settings_of
 from matweave.data.read_relations import read_relations
 from matweave.data.relations import Relations
 from matweave.data.vocabulary import Vocabulary
-from matweave.errors import ConfigError, DataError, nearest
+from matweave.errors import ConfigError, DataError, listed, nearest
 from matweave.evaluation.relations import RelationEvaluation, evaluate_relations, relation_validation
 from matweave.factor.loop import Validation
 from matweave.factor.relation_forms import RelationModel
@@ -68,6 +68,17 @@ def read(path: Path, *, quiet: bool = False, **how: Any) -> Relations:
     return found
 
 
+def only(train: Relations, names: Sequence[str] | None) -> Relations:
+    """The relations of these names alone, where any are given. Raises UnknownId for other names.
+
+    >>> only(Relations.from_codes([0, 1], [0, 1], [1, 0], kind_ids=["likes", "knows"]), ["knows"])
+    Relations(1 triples, 2 entities, 1 relation)
+    """
+    if not names:
+        return train
+    return train.select(ids_of(train.kinds, list(dict.fromkeys(names))))
+
+
 def mark_of(recipe: Any, *parts: Relations | None) -> str:
     """A digest of a recipe's settings and of every number and id of the relations it is fitted and validated on.
 
@@ -114,10 +125,15 @@ def fit(
         quiet=quiet,
         loaded=load_relations,
     )
-    factors = getattr(done.model, "entity_factors", None)
-    if factors is not None and np.abs(factors).max(initial=0.0) < 1e-6:
+    if says_nothing(done.model):
         say("every factor is zero: the regularization is too strong for so few triples; lower it with --set")
     return done
+
+
+def says_nothing(model: Any) -> bool:
+    """Whether every factor of a model is zero, so that all its scores are alike."""
+    factors = getattr(model, "entity_factors", None)
+    return factors is not None and bool(np.abs(factors).max(initial=0.0) < 1e-6)
 
 
 def laid_over(part: Relations, entities: Vocabulary, kinds: Vocabulary) -> tuple[Relations, int]:
@@ -209,15 +225,14 @@ def predict(
             mend="give --head for the best tails, --tail for the best heads, both for a score, or --triples FILE",
         )
     kind = _one(model.kinds, relation)
+    if kind is None and len(model.kinds) > 1:
+        raise ConfigError(
+            f"there are {len(model.kinds):,} relations, and none is named: {listed(model.kinds.to_list(), 30)}",
+            where="matweave relations predict",
+            mend="give --relation NAME",
+        )
     if head is not None and tail is not None:
-        if kind is None:
-            if len(model.kinds) > 1:
-                raise ConfigError(
-                    f"there are {len(model.kinds):,} relations, and none is named",
-                    where="matweave relations predict",
-                    mend="give --relation",
-                )
-            kind = model.kinds.to_list()[0]
+        kind = model.kinds.to_list()[0] if kind is None else kind
         return model.predict(ids_of(model.entities, [head]), [kind], ids_of(model.entities, [tail]))
     ends = {"head": _one(model.entities, head), "tail": _one(model.entities, tail)}
     return model.complete(**ends, relation=kind, k=k, known=known)

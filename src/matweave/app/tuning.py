@@ -18,9 +18,12 @@ from matweave.app.verbs import held_out
 from matweave.config import Space, Span, settings_of
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
-from matweave.errors import ConfigError, DataError, MatweaveError, missing_extra
+from matweave.errors import ConfigError, DataError, Diverged, MatweaveError, missing_extra
+from matweave.evaluation.evaluate import RATINGS
+from matweave.metrics.table import parse
 
-LOWER_IS_BETTER = ("rmse", "mae", "crps", "mean_rank")
+ALIKE = 3
+"""Failures of one message, and nothing else, that end a search: the error does not depend on the settings."""
 
 
 def search(
@@ -43,7 +46,7 @@ def search(
     search `epochs` where it matters, keep all rows in the end, and stop too soon on single noisy looks (ml-100k, nDCG@10 on
     rows of neither part: BPR 0.311 after 60 epochs and 0.146 stopped early; ImplicitALS 0.311 and 0.296; NMF 0.307 and 0.283).
     Trial 0 is the method's own defaults, so the answer is never worse than them. A failed trial is told and
-    skipped. Ctrl-C ends the search with the best so far. features: user_features and item_features for every trial, whose
+    skipped; a search that only fails, and in the same way, ends after `ALIKE` trials. Ctrl-C ends the search with the best so far. features: user_features and item_features for every trial, whose
     weights are searched too (`side_space` of the recipe).
     """
     name = name_of(method(name))
@@ -54,6 +57,7 @@ def search(
     wide = method(name).space | getattr(base, "side_space", {})
     idle = {k for k in ("user_weight", "item_weight") if k.replace("weight", "features") not in sided}
     space = free(name, wide, chosen | idle)
+    refuse_unmeasured(base, log, metric)
     train, check = held_out(log, valid, name, metric)
     sided = of_training(sided, train)
     early: dict[str, Any] = {"validate": check} if METHODS.room(name) == "neural" else {}
@@ -70,6 +74,26 @@ def search(
     return found_of(name, base, chosen, metric, best, history) | {"valid": valid if early else None}
 
 
+def refuse_unmeasured(recipe: Any, log: Interactions, metric: str) -> None:
+    """Raise ConfigError for a metric of values where the recipe's model predicts none, or the log has none.
+
+    >>> from matweave.data.simulate import simulate_log
+    >>> from matweave.factor.popularity import Popularity
+    >>> refuse_unmeasured(Popularity(), simulate_log(users=9, items=9, interactions=20, seed=0).log, "ndcg@5")
+    """
+    if parse(metric, k=10).metric.name not in RATINGS:
+        return
+    # nmf predicts values by one of its settings alone
+    predicts = getattr(recipe, "predicts_values", False) or getattr(recipe, "missing", "") == "masked"
+    why = f"{type(recipe).__name__} ranks, and predicts no values" if not predicts else ""
+    if why or log.values is None:
+        raise ConfigError(
+            f"{metric}: {why or 'the log has no values'}",
+            where="--metric",
+            mend="tune by ndcg@10 or another metric of ranking",
+        )
+
+
 def searched(
     name: str,
     base: Any,
@@ -84,7 +108,8 @@ def searched(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The best trial and all of them: recipes like `base` with settings drawn from `space`, judged by `one`, higher is better.
 
-    Trial 0 is `base` itself. Raises ConfigError where no trial ended well, MissingExtra without optuna.
+    Trial 0 is `base` itself. Raises ConfigError where no trial ended well, or the first `ALIKE` failed alike; MissingExtra
+    without optuna.
     """
     optuna = searcher()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -93,6 +118,8 @@ def searched(
     )
     study.enqueue_trial(_defaults(base, space))
     history: list[dict[str, Any]] = []
+    low = lower_is_better(metric)
+    failures: list[MatweaveError] = []
     began = time.perf_counter()
     try:
         while len(history) < trials and time.perf_counter() - began < 60 * minutes:
@@ -106,27 +133,48 @@ def searched(
                     raise DataError(
                         f"{metric} is not a number", where="validation", mend="validate on known users"
                     )
-                row["value"] = -value if metric in LOWER_IS_BETTER else value
+                row["value"] = -value if low else value
                 study.tell(trial, value)
             except MatweaveError as error:
                 row["error"] = error.what
+                failures.append(error)
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             row["seconds"] = time.perf_counter() - start
             history.append(row)
             if not quiet:
                 _tell(row, metric, time.perf_counter() - began)
+            if _hopeless(failures, len(history)):
+                break
     except KeyboardInterrupt:
         say("interrupted; the best so far is kept")
     good = [row for row in history if "value" in row]
     if not good:
         if not history:
             raise KeyboardInterrupt  # stopped before there was anything to keep
-        why = history[0]["error"]
-        raise ConfigError(
-            f"no trial of {name} ended well: {why}", where="tune", mend="mend that and try again"
-        )
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+        tried = f"no trial of {name} ended well"
+        if _hopeless(failures, len(history)):
+            tried = f"the first {ALIKE} trials of {name} failed alike, whatever their settings"
+        raise ConfigError(f"{tried}: {failures[0].what}", where="tune", mend=failures[0].mend)
+    sign = -1 if low else 1
     return max(good, key=lambda row: sign * row["value"]), history
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a metric of recommenders, with its cut or without, or of relations is better low.
+
+    >>> [lower_is_better(name) for name in ("rmse", "gini@10", "mean_rank", "mrr")]
+    [True, True, True, False]
+    """
+    if metric.partition("@")[0] in ("mrr", "hits", "mean_rank"):  # of relations
+        return metric == "mean_rank"
+    return parse(metric, k=10).metric.higher_is_better is False
+
+
+def _hopeless(failures: list[MatweaveError], trials: int) -> bool:
+    """Whether the first `ALIKE` trials all failed in the same way; a divergence is of the settings, and may go with others."""
+    if not trials == len(failures) == ALIKE or any(isinstance(error, Diverged) for error in failures):
+        return False
+    return len({error.what for error in failures}) == 1
 
 
 def found_of(

@@ -8,6 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
@@ -19,7 +20,9 @@ from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_by_time, split_by_user, split_leave_last_out, split_randomly
 from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId, listed, nearest
 from matweave.evaluation.evaluate import validation
+from matweave.evaluation.rating_protocol import expected_values
 from matweave.factor.checkpoint import Checkpoint, digest, fingerprint
+from matweave.factor.forms import Factored
 from matweave.factor.loop import FitState, Validation
 from matweave.factor.recommender import Recommender
 from matweave.factor.uncertain import check_way
@@ -240,11 +243,12 @@ def recommend(
     how: dict[str, Any] = dict(uncertainty=uncertainty, width=width, seed=seed, seen=seen)
     how["exclude"] = ids_of(model.items, exclude)
     if attributes is not None and history is None:
-        if uncertainty is not None or seen:
+        idle = [name for name, given in (("--uncertainty", uncertainty), ("--seen", seen)) if given]
+        if idle:
             raise ConfigError(
-                "--uncertainty and --seen have no effect on a stranger without a history",
+                f"{' and '.join(idle)} {'have' if idle[1:] else 'has'} no effect on a stranger without a history",
                 where="matweave recommend",
-                mend="leave them out",
+                mend=f"leave {' and '.join(idle)} out, or give --history",
             )
         return model.recommend_new(attributes, k, exclude=how["exclude"])
     if history is None:
@@ -255,17 +259,53 @@ def recommend(
     return model.recommend_for(ids_of(model.items, items), k, values=values, attributes=attributes, **how)
 
 
-def predict(folder: Path, pairs: Interactions, *, interval: float | None = None) -> pa.Table:
-    """The scores of a log's pairs, as `Recommender.predict` gives them, as an Arrow table; ids are read as the model types them."""
-    model = load(folder).with_frame("arrow")
+def predict(
+    folder: Path, pairs: Interactions, *, interval: float | None = None
+) -> tuple[pa.Table, list[str]]:
+    """The scores of a log's pairs, as `Recommender.predict` gives them, as an Arrow table; and what must be said of it.
+
+    Ids are read as the model types them. Pairs of which training lacks the user or the item are predicted by the other side, without
+    an interval, where the model predicts values (`Factored.half_scores`), and left out where it ranks. Raises UnknownId where it
+    would leave all out.
+    """
+    model, told = load(folder).with_frame("arrow"), []
     users, items = (
-        pa.array(ids_of(own, [str(one) for one in said.to_list()])).take(pa.array(codes))
+        own.encode_text([str(one) for one in said.to_list()])[0][codes]
         for own, said, codes in (
             (model.users, pairs.users, pairs.user_codes),
             (model.items, pairs.items, pairs.item_codes),
         )
     )
-    return model.predict(users, items, interval=interval)
+    full = (users >= 0) & (items >= 0)
+    values = model.limits is not None and isinstance(model, Factored)
+    if not full.any() and not values:
+        raise UnknownId(
+            f"training had the users and items of none of the {len(full):,} pairs",
+            where=str(folder),
+            mend="check that --user and --item name the right columns; a stranger is served by recommend --history",
+        )
+    table = model.predict(model.users.decode(users[full]), model.items.decode(items[full]), interval=interval)
+    if interval is not None and model.limits is None:
+        told.append(f"{model.method} predicts no values: lower and upper are bounds of the expected score")
+    if full.all():
+        return table, told
+    lacking = f"{int((~full).sum()):,} of {len(full):,} pairs have a user or item that training lacks"
+    if not values:
+        return table, [*told, f"{lacking}: left out"]
+    assert isinstance(model, Factored)
+    place = np.cumsum(full) - 1
+    columns = {
+        "user": pairs.users.ids.take(pa.array(pairs.user_codes)),
+        "item": pairs.items.ids.take(pa.array(pairs.item_codes)),
+        "score": pa.array(expected_values(model, users, items)),
+    }
+    columns |= {
+        name: table[name].take(pa.array(place, mask=~full))
+        for name in table.column_names
+        if name not in columns
+    }
+    alone = " (no interval)" if interval is not None else ""
+    return pa.table(columns), [*told, f"{lacking}: predicted by the other side{alone}"]
 
 
 def similar(folder: Path, item: str, k: int) -> pa.Table:

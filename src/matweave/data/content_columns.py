@@ -87,7 +87,7 @@ def attribute_columns(
         raise DataError(
             "\n".join(problems),
             where=where,
-            mend="give attributes of numbers, booleans, or text of few levels; long text is text=",
+            mend="give attributes of numbers, booleans, or text of few levels, and name those to take: attributes= (--attributes a,b); long text is text=",
         )
     if not blocks:
         return None, (), told

@@ -45,6 +45,7 @@ class FeatureCode:
 
         Raises DataError where the content has no attributes, or none for any of the ids.
         """
+        content = content_given(content)
         if content.attributes is None:
             raise DataError(
                 "the features have no attributes",
@@ -57,7 +58,7 @@ class FeatureCode:
                 f"no attribute is known of any of the log's {len(ids):,} ids: the features are of "
                 f"{listed(content.items.to_list()[:3])}, ..., the log has {listed(ids.to_list()[:3])}, ...",
                 where="features",
-                mend="give the features under the ids of the log, or name their column of ids with key=",
+                mend="give the features under the ids of the log: the column id of a file, or its first, or the one named by key=",
             )
         d = len(content.attribute_names)
         shift, scale = np.zeros(d), np.ones(d)
@@ -114,6 +115,24 @@ class FeatureCode:
             where="attributes",
             mend="leave them out, or fit again with features that have them",
         )
+
+
+def content_given(content: Any) -> ItemContent:
+    """The content itself. Raises DataError for anything else, such as a data frame, which does not say what its columns are.
+
+    >>> content_given({"age": [20]})
+    Traceback (most recent call last):
+    matweave.errors.DataError: the features are a dict, not content by id
+      where: features
+      mend:  read them: matweave.read_content(frame, key="user", attributes=["age", "gender"])
+    """
+    if not isinstance(content, ItemContent):
+        raise DataError(
+            f"the features are a {type(content).__name__}, not content by id",
+            where="features",
+            mend='read them: matweave.read_content(frame, key="user", attributes=["age", "gender"])',
+        )
+    return content
 
 
 def one_row(attributes: Mapping[str, Any], code: FeatureCode) -> ItemContent:

@@ -178,7 +178,7 @@ class ItemContent:
                 f"{len(strange):,} of {len(self):,} ids of the content cannot be ids of the log, which are {kind}: "
                 f"{listed(strange)}",
                 where="the content's ids",
-                mend="give the content under the ids of the log, or name its column of ids with key=",
+                mend="give the content under the ids of the log: the column id of a file, or its first, or the one named by key=",
             )
         return replace(self, items=Vocabulary(ids=ids))
 
@@ -252,7 +252,7 @@ def repeated(items: Vocabulary, codes: np.ndarray, where: str) -> DataError:
     return DataError(
         f"{said} more than once: {listed(again)}",
         where=where,
-        mend="give each item once; of several rows of an item keep the one that holds",
+        mend="give each id once; of several rows of one keep that which holds",
     )
 
 

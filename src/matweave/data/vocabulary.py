@@ -173,8 +173,10 @@ class Vocabulary:
         code, mine = int(self.encode([id])[0][0]), self.ids.type
         if code < 0:
             alien = f": the ids here are {_kind(mine)}" if _or_none(id, mine) is None else ""
+            # among whole numbers the nearest in writing is nobody's meaning
+            guess = "" if str(id).isdigit() and not alien else nearest(str(id), self._alike(str(id)))
             raise UnknownId(
-                f"unknown id {id!r}{alien}{nearest(str(id), self._alike(str(id)))}",
+                f"unknown id {id!r}{alien}{guess}",
                 where=f"a vocabulary of {len(self):,} ids",
                 mend="use an id of the training log",
             )

@@ -40,7 +40,7 @@ class Result:
     seconds: of the fit alone; kernels were compiled before. peak_mb: largest resident size of the process during it.
     p_values: metric -> two-sided p against the best method of that metric, Holm-corrected; the best itself and
     set-wide numbers have none.
-    over: how the fit went over the budget, where it did.
+    over: how the fit went over the budget, where it did. ended: (epoch, epochs) where the budget ended it before the last.
     error: why the method failed; then there is no evaluation and no model.
     """
 
@@ -52,7 +52,13 @@ class Result:
     model: Recommender | None = field(default=None, repr=False)
     p_values: Mapping[str, float] = field(default_factory=dict)
     over: str = ""
+    ended: tuple[int, int] | None = None
     error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name as it is ranked: with ‡ where the budget ended the fit, which more time could change."""
+        return self.name if self.ended is None else f"{self.name} ‡"
 
     def mean(self, metric: str) -> float:
         """The mean of a metric; NaN where this method has none."""
@@ -66,7 +72,8 @@ class Comparison:
     """Results, best first by the first metric; failed methods last.
 
     interrupted: Ctrl-C ended it before every method was judged. budget: seconds that a fit was given; None for no end.
-    left_out: methods that were asked for and not fitted, and why.
+    left_out: methods that were asked for and not fitted, and why. attributes: method -> which of user_features and
+    item_features it was given; empty where there were none.
     """
 
     results: tuple[Result, ...]
@@ -78,6 +85,7 @@ class Comparison:
     interrupted: bool = False
     budget: float | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         from matweave.evaluation.leaderboard import as_text
@@ -99,6 +107,7 @@ class Comparison:
             "seed": self.seed,
             "budget": self.budget,
             "left_out": dict(self.left_out),
+            "attributes": {name: list(kinds) for name, kinds in self.attributes.items()},
         }
 
 
@@ -181,6 +190,7 @@ def compare(
         interrupted=interrupted,
         budget=budget,
         left_out=left_out or {},
+        attributes={n: tuple(taken(r, features)) for n, r in recipes.items()} if features else {},
     )
 
 
@@ -279,6 +289,7 @@ def _judged(
         evaluation=found,
         model=model,
         over=over,
+        ended=watch.ended,
     )
 
 

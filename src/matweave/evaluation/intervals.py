@@ -31,7 +31,7 @@ _ROWS = 50  # resamples in a piece where the users are few
 @final
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A mean with its 95 % interval; low and high are NaN where fewer than two users were judged."""
+    """A mean with its 95 % interval; low and high are NaN where fewer than two users (or triples) were judged."""
 
     mean: float
     low: float
@@ -39,7 +39,7 @@ class Interval:
 
     def __str__(self) -> str:
         if np.isnan(self.low):
-            return "none" if np.isnan(self.mean) else f"{self.mean:.4f} (too few users for an interval)"
+            return "none" if np.isnan(self.mean) else f"{self.mean:.4f} (too few for an interval)"
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
     def as_dict(self) -> dict[str, float | None]:

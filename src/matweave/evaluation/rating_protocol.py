@@ -1,7 +1,8 @@
 """Rating prediction: RMSE and MAE of a model that predicts values, on the rows of a test log.
 
 Predictions are clipped to the range of the training values. A row whose user or item training lacks is
-predicted by what is left of the model (mean, and the bias of the side that is known), and counted; it has no interval.
+predicted by what is left of the model (mean, the bias of the side that is known, the prior's mean of the other:
+`Factored.half_scores`), and counted; it has no interval.
 Intervals of a model that has a variance are those that `predict(interval=...)` gives, held to the same range.
 """
 
@@ -32,9 +33,23 @@ OF_INTERVALS = ("interval_coverage", "interval_width", "crps")
 def predicted_ratings(
     model: Factored, test: Interactions, known: Interactions | None = None
 ) -> tuple[np.ndarray, int]:
-    """The predictions of all test rows float32 (n,), and how many of them fell back to biases."""
+    """The predictions of all test rows float32 (n,), and how many of them have an unknown user or item."""
     at = _Placed.of(model, test, known)
     return model.clip(at.scores()), int((~at.full).sum())
+
+
+def expected_values(model: Factored, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """The predictions float32 (n,) of pairs of the model's codes, -1 for what training lacks.
+
+    >>> import matweave as mw
+    >>> log = mw.simulate_log(users=60, items=40, interactions=600, shape="ratings", seed=0).log
+    >>> expected_values(mw.BiasedMF(rank=2).fit(log), np.array([3, -1]), np.array([5, -1])).shape
+    (2,)
+    """
+    distinct, at = np.unique(np.maximum(users, 0), return_inverse=True)
+    rows = model.known(distinct)
+    assert isinstance(rows, FactorRows)  # what every factored model gives
+    return model.clip(_scores(model, rows, at, items, users >= 0, items >= 0))
 
 
 def rating_errors(
@@ -53,7 +68,7 @@ def rating_errors(
     predicted = model.clip(at.scores())
     squares, absolutes, rows = user_errors(test.user_codes, predicted, test.values, test.n_users)
     ratios = {"rmse": (squares, rows.astype(np.float64)), "mae": (absolutes, rows.astype(np.float64))}
-    counts = {"ratings judged": len(test), "ratings from biases alone": int((~at.full).sum())}
+    counts = {"ratings judged": len(test), "ratings of unknown users or items": int((~at.full).sum())}
     skipped: dict[str, str] = {}
     inside = None
     wanted = [one.name for one in asked]
@@ -145,16 +160,7 @@ class _Placed:
 
     def scores(self) -> np.ndarray:
         """Of all rows, float32 (n,), not clipped."""
-        full, here, items = self.full, self.here, self.items
-        _, item_bias, mean = self.model.item_side()
-        found = np.full(len(here), np.float32(mean))
-        found[full] = self.model.pair_scores(self.rows, here[full], items[full])
-        if self.rows.bias is not None:
-            found[~full] += np.where(self.knows_user[~full], self.rows.bias[here[~full]], 0)
-        if item_bias is not None:
-            known = self.knows_item[~full]
-            found[~full] += np.where(known, item_bias[np.where(self.knows_item, items, 0)[~full]], 0)
-        return found
+        return _scores(self.model, self.rows, self.here, self.items, self.knows_user, self.knows_item)
 
     def deviations(self) -> np.ndarray | None:
         """Of one value about its score, for the rows that are full: float32; None where the model has no variance."""
@@ -164,3 +170,23 @@ class _Placed:
             return None
         sure = spread.pair_deviations(self.here[self.full], self.items[self.full])
         return np.sqrt(np.square(sure) + np.float32(spread.noise))
+
+
+def _scores(
+    model: Factored,
+    rows: FactorRows,
+    here: np.ndarray,
+    items: np.ndarray,
+    knows_user: np.ndarray,
+    knows_item: np.ndarray,
+) -> np.ndarray:
+    """Scores float32 (n,), not clipped, of rows[here] with items; where a side is not known its number means nothing."""
+    full = knows_user & knows_item
+    if full.all():
+        return model.pair_scores(rows, here, items)
+    by_user, by_item, both = model.half_scores(rows)
+    found = np.full(len(here), np.float32(both))
+    found[full] = model.pair_scores(rows, here[full], items[full])
+    user, item = knows_user & ~full, knows_item & ~full
+    found[user], found[item] = by_user[here[user]], by_item[items[item]]
+    return found

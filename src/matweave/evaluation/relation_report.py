@@ -21,6 +21,7 @@ from matweave.evaluation.machine import versions
 from matweave.evaluation.net_report import STYLE
 from matweave.evaluation.relations import RelationEvaluation
 from matweave.evaluation.report_html import Html, bullets, page, paragraph, section, table, text
+from matweave.factor.relation_answers import heads_up
 from matweave.factor.relation_forms import RelationModel
 
 COMPONENTS = 14
@@ -75,8 +76,7 @@ def weighed(model: RelationModel, relation: int) -> np.ndarray:
     """H of a relation between components of length one, (rank, rank) float64."""
     w = model.entity_factors.astype(np.float64)
     lengths = np.linalg.norm(w, axis=0)
-    first = np.sign(w[np.abs(w).argmax(axis=0), np.arange(w.shape[1])])
-    turned = np.where(first == 0, 1, first) * lengths  # as the components are named
+    turned = heads_up(w) * lengths  # as the components are named
     return turned[:, None] * model.core.matrix(relation) * turned
 
 

@@ -91,6 +91,8 @@ def evaluate_relations(
     entity or relation that the model lacks are lost, and counted. A triple whose value is not above 0 does not hold: it is not asked
     for, and stays a candidate.
 
+    Triples that training had are judged as asked, and counted: they say how well it was learned, not how well it generalizes.
+
     Raises DataError where no triple is left, or for an unknown metric or side.
 
     >>> import matweave as mw
@@ -131,7 +133,12 @@ def evaluate_relations(
         method=model.method,
         protocol=f"filtered ranking of {words}",
         metrics=dict(zip(metrics, found, strict=True)),
-        counts={"triples judged": len(laid), "triples lost": lost, **_not_held(test, told)},
+        counts={
+            "triples judged": len(laid),
+            "triples lost": lost,
+            **_not_held(test, told),
+            **_met(model, laid),
+        },
         seconds=time.perf_counter() - began,
         by_relation=_by_relation(laid, metrics, values),
     )
@@ -143,6 +150,12 @@ def _laid(model: Scorer, known: Sequence[Relations]) -> list[Relations]:
 
 def _not_held(test: Relations, told: Relations) -> dict[str, int]:
     return {"triples that do not hold": len(test) - len(told)} if len(told) < len(test) else {}
+
+
+def _met(model: Any, laid: Relations) -> dict[str, int]:
+    cells = getattr(model, "cells", None)
+    count = 0 if cells is None else int(np.isin(laid.cells, cells).sum())
+    return {"triples that training had": count} if count else {}
 
 
 def holding(part: Relations) -> Relations:
@@ -161,6 +174,7 @@ def _trained(model: Scorer) -> list[Relations]:
         return []
     if denied is not None:
         cells = np.setdiff1d(cells, denied, assume_unique=True)
+    cells = _with_what_follows(model, cells)
     n = np.int64(max(len(model.entities), 1))
     relations, rest = np.divmod(cells, n * n)
     heads, tails = (rest // n).astype(np.int32), (rest % n).astype(np.int32)
@@ -173,6 +187,19 @@ def _trained(model: Scorer) -> list[Relations]:
             tails=tails,
         )
     ]
+
+
+def _with_what_follows(model: Any, cells: np.ndarray) -> np.ndarray:
+    """The cells that are no rivals of a test triple beside those of training: the same pairs read from the other end, where the
+    method takes them as one, and an entity with itself, where that counts for nothing."""
+    n, kinds = np.int64(len(model.entities)), len(model.kinds)
+    more = [cells]
+    if getattr(model, "symmetric", False):
+        relations, rest = np.divmod(cells, n * n)
+        more.append(relations * n * n + rest % n * n + rest // n)
+    if not getattr(model, "self_loops", True):
+        more.append((np.arange(kinds, dtype=np.int64)[:, None] * n * n + np.arange(n) * (n + 1)).ravel())
+    return np.unique(np.concatenate(more)) if len(more) > 1 else cells
 
 
 def _by_relation(laid: Relations, metrics: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:

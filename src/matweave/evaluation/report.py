@@ -14,6 +14,7 @@ from matweave.artifact import write_atomically
 from matweave.evaluation import report_facts as facts
 from matweave.evaluation import report_sections as sections
 from matweave.evaluation.comparison import Comparison, Result
+from matweave.evaluation.leaderboard import ended
 from matweave.evaluation.machine import versions
 from matweave.evaluation.report_calibration import calibration
 from matweave.evaluation.report_html import Html, page, paragraph, section, text
@@ -80,31 +81,37 @@ def _lead(found: Comparison) -> Html:
     if metric is None or best is None or won is None:
         return paragraph("No method leads: none could be judged by a metric that has a best.", kind="lead")
     others = [r for r in found.results if r is not best and facts.interval_of(r, metric)]
-    same = [r.name for r in others if facts.standing(found, r, metric) == "same"]
+    same = [r for r in others if facts.standing(found, r, metric) == "same"]
     said = [] if math.isnan(won.low) else [f"95 % interval {won.low:.4f} to {won.high:.4f}"]
     said += [found.protocol] if "sampled" in found.protocol else []
-    more = (f" ({'; '.join(said)})" if said else "") + _ahead(won.mean, others, metric)
+    following = _next(others, metric)
+    ahead = "" if following is None else _ahead(won.mean, following, metric)
+    more = (f" ({'; '.join(said)})" if said else "") + ahead
     parts: list[object] = [
-        Html(f"<b>{text(best.name)}</b> leads with {text(metric)} of <b>{won.mean:.4f}</b>{text(more)}."),
+        Html(f"<b>{text(best.label)}</b> leads with {text(metric)} of <b>{won.mean:.4f}</b>{text(more)}."),
     ]
     if same:
-        parts.append(f"Not told apart from it on these users: {', '.join(same)}.")
+        parts.append(f"Not told apart from it on these users: {', '.join(r.label for r in same)}.")
     elif any(metric in r.p_values for r in others):
         parts.append("Every other method is behind it by more than chance explains.")
-    return paragraph(*parts, kind="lead")
+    named = [r for r in found.results if r is best or r is following or r in same]
+    notes = [paragraph(f"{line}.", kind="note") for line in ended(found, named)]
+    return Html(paragraph(*parts, kind="lead").markup + "".join(note.markup for note in notes))
 
 
-def _ahead(best: float, others: Sequence[Result], metric: str) -> str:
-    """By how much the best is better than the next, as a share of it."""
+def _next(others: Sequence[Result], metric: str) -> Result | None:
+    """The best of the others; None where none has a mean other than 0."""
     way = -1 if parse(metric).metric.higher_is_better is False else 1
-    means = [(way * r.mean(metric), r.name) for r in others if not math.isnan(r.mean(metric))]
-    if not means or not max(means)[0]:
-        return ""
-    following, name = max(means)
-    share = abs(best - way * following) / abs(following)
-    return (
-        f", {share:.1%} {'above' if way > 0 else 'below'} the next, {name}" if share else f", as has {name}"
-    )
+    means = [(way * r.mean(metric), r.name, r) for r in others if not math.isnan(r.mean(metric))]
+    following = max(means, key=lambda one: one[:2])[2] if means else None
+    return following if following is not None and following.mean(metric) else None
+
+
+def _ahead(best: float, following: Result, metric: str) -> str:
+    """By how much the best is better than the next, as a share of it."""
+    way = "below" if parse(metric).metric.higher_is_better is False else "above"
+    share = abs(best - following.mean(metric)) / abs(following.mean(metric))
+    return f", {share:.1%} {way} the next, {following.label}" if share else f", as has {following.label}"
 
 
 def _facts(found: Comparison) -> Html:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -12,6 +12,9 @@ from matweave.evaluation.intervals import Interval
 from matweave.evaluation.report_plots import Curve, Point, Row
 from matweave.factor.loop import History
 from matweave.metrics.table import METRICS, parse
+
+FEW = 8  # points that can all have their names beside them
+NAMED = 3  # of more, the best that always have
 
 
 def interval_of(result: Result, metric: str) -> Interval | None:
@@ -43,7 +46,7 @@ def panels(found: Comparison, most: int = 6) -> dict[str, list[Row]]:
     for metric in judged_metrics(found)[:most]:
         drawn[metric] = [
             Row(
-                name=r.name,
+                name=r.label,
                 standing=standing(found, r, metric),
                 **vars(interval_of(r, metric) or none),
             )
@@ -144,7 +147,22 @@ def tradeoff(found: Comparison, lists: Shown | None) -> tuple[str, str, list[Poi
         elif lists is not None and r.name in lists.lists:
             share = float(np.count_nonzero(lists.lists[r.name]) / max(1, len(lists.log)))
             points.append(Point(name=r.name, x=share, y=y.mean, y_span=(y.low, y.high)))
-    return (coverage or "coverage", metric, points) if points else None
+    better = parse(metric).metric.higher_is_better
+    up = 1 if better is None or better else -1
+    return (coverage or "coverage", metric, _named(points, up)) if points else None
+
+
+def _named(points: list[Point], up: int) -> list[Point]:
+    """Few points all keep their names; of many, those that no other beats in both and the best few. up: -1 where low is better."""
+    if len(points) <= FEW:
+        return points
+    best = sorted(points, key=lambda p: -up * p.y)[:NAMED]
+    return [replace(p, named=p in best or not any(_beats(q, p, up) for q in points)) for p in points]
+
+
+def _beats(one: Point, other: Point, up: int) -> bool:
+    y, other_y = up * one.y, up * other.y
+    return one.x >= other.x and y >= other_y and (one.x > other.x or y > other_y)
 
 
 def head_share(counts: np.ndarray, log: np.ndarray, part: float = 0.1) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, final
 
 import numpy as np
@@ -42,13 +43,14 @@ class Curve:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One method between two metrics; spans are (low, high) or None."""
+    """One method between two metrics; spans are (low, high) or None. named: whether its name stands beside it."""
 
     name: str
     x: float
     y: float
     x_span: tuple[float, float] | None = None
     y_span: tuple[float, float] | None = None
+    named: bool = True
 
 
 def intervals(panels: Mapping[str, Sequence[Row]], label: str) -> str:
@@ -129,7 +131,7 @@ def long_tail(log: np.ndarray, shown: Mapping[str, np.ndarray], label: str) -> s
         axis.plot(x, cumulative(log[order]), color=MUTED, lw=5, alpha=0.4, label="training log")
         ends = {name: cumulative(counts[order]) for name, counts in shown.items()}
         for n, (name, y) in enumerate(ends.items()):
-            axis.plot(x, y, color=SERIES[n % 8], ls=DASHES[n % 8], lw=1.9, label=name)
+            axis.plot(x, y, color=SERIES[n % 8], ls=DASHES[n % 8], lw=1.9, label=_short(name))
         axis.plot([0, 1], [0, 1], color=GRID, lw=1, zorder=0)
         axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the catalogue, most popular items first")
         axis.set_ylabel("cumulative share")
@@ -210,61 +212,115 @@ def bands(values: np.ndarray) -> np.ndarray:
 
 
 def tradeoff(points: Sequence[Point], x: str, y: str, label: str) -> str:
-    """Methods between a share (across) and a metric (up), with their intervals as thin crosses and their names beside them."""
+    """Methods between a share (across) and a metric (up), with their intervals as thin crosses and the names of those to be
+    named beside them: a line leads to a name that had to go further off. Higher for many methods."""
 
     def draw(figure: Any) -> None:
         axis = figure.subplots()
-        for n, point in enumerate(points):
-            colour = SERIES[n % 8]
+        series = cycle(SERIES)
+        colours = [next(series) if point.named else MUTED for point in points]
+        for point, colour in zip(points, colours, strict=True):
+            strong = 0.7 if point.named else 0.35
             if point.x_span is not None and np.isfinite(point.x_span).all():
-                axis.plot(point.x_span, [point.y] * 2, color=colour, lw=1.2, alpha=0.7)
+                axis.plot(point.x_span, [point.y] * 2, color=colour, lw=1.2, alpha=strong)
             if point.y_span is not None and np.isfinite(point.y_span).all():
-                axis.plot([point.x] * 2, point.y_span, color=colour, lw=1.2, alpha=0.7)
-            axis.plot(point.x, point.y, "o", ms=8, color=colour)
+                axis.plot([point.x] * 2, point.y_span, color=colour, lw=1.2, alpha=strong)
+            axis.plot(point.x, point.y, "o", ms=8 if point.named else 6, color=colour, zorder=3)
         axis.set(xlabel=x, ylabel=y)
         axis.grid()
         axis.margins(x=0.16, y=0.16)
         if min(point.x for point in points) >= 0:
             axis.set_xlim(left=max(0.0, axis.get_xlim()[0]))
         _percent(axis.xaxis)
+        figure.draw_without_rendering()  # where points are in pt is known once the figure is laid out
         at = axis.transData.transform([(point.x, point.y) for point in points]) * 72 / figure.dpi
-        for point, (right, up) in zip(points, places(at, [p.name for p in points]), strict=True):
-            side = "left" if right > 0 else "right"
-            axis.annotate(
-                point.name,
+        (left, low), (right, high) = axis.get_window_extent().get_points() * 72 / figure.dpi
+        names = [_short(point.name) if point.named else "" for point in points]
+        found = places(at, names, (left, low, right, high))
+        for point, name, colour, place in zip(points, names, colours, found, strict=True):
+            if place is None:
+                continue
+            near, side = (0, "left") if place.right > 0 else (1, "right")  # of the name, what faces the point
+            line = dict(arrowstyle="-", color=colour, lw=0.9, relpos=(near, 0.5), shrinkA=1, shrinkB=5)
+            said = axis.annotate(
+                name,
                 (point.x, point.y),
-                xytext=(right, up),
+                xytext=(place.right, place.up),
                 textcoords="offset points",
                 ha=side,
                 color=INK,
+                arrowprops=line if place.led else None,
             )
+            said.set_in_layout(False)  # the layout that its place was found in stays
 
-    return drawn(draw, height=3.7, name="tradeoff", label=label)
+    height = float(np.clip(2.4 + 0.15 * len(points), 3.7, 7.0))
+    return drawn(draw, height=height, name="tradeoff", label=label)
 
 
-def places(at: np.ndarray, names: Sequence[str]) -> list[tuple[float, float]]:
-    """Where to write names beside points at (n, 2), all in pt: offsets that keep them off each other and off points.
+@final
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a name goes: offset of its near lower corner from its point, in pt; to the right of it where right > 0.
 
-    Written to the right of its point where right > 0, else to the left of it; 5.5 pt a letter and 10 pt high are
-    taken for the size. The first of some places that is free is taken, or else the first.
+    led: whether a line must lead to it, since it is far off or another point is nearer to it.
+    """
 
-    >>> places(np.array([[0.0, 0.0], [1.0, 1.0]]), ["a", "b"])
+    right: float
+    up: float
+    led: bool = False
+
+
+NEAR = ((8, 6), (-8, 6), (8, -14), (-8, -14))
+FAR = tuple(
+    (side * right, up)
+    for right in (14, 30, 55, 85)
+    for up in (4, 18, -26, 34, -42, 52, -60)
+    for side in (1, -1)
+)
+
+
+def places(at: np.ndarray, names: Sequence[str], inside: Sequence[float] | None = None) -> list[Place | None]:
+    """Where to write names beside points at (n, 2), all in pt, so that they keep off each other and off points.
+
+    5.5 pt a letter and 10 pt high are taken for the size; a point with an empty name has none, and None for its place. The
+    first of some places that is free is taken, or else the first. inside: left, low, right, high that names stay within.
+
+    >>> [(place.right, place.up) for place in places(np.array([[0.0, 0.0], [1.0, 1.0]]), ["a", "b"])]
     [(8, 6), (-8, 6)]
     """
-    tried = [(side * 8, up) for up in (6, -14, 18, -26, 30, -38) for side in (1, -1)]
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in at]
-    found = []
-    for (x, y), name in zip(at, names, strict=True):
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in at]
+    found: list[Place | None] = []
+    for n, ((x, y), name) in enumerate(zip(at, names, strict=True)):
+        if not name:
+            found.append(None)
+            continue
         wide = 5.5 * len(name)
-        boxes = [
-            (x + r - (wide if r < 0 else 0), y + u, x + r + (wide if r > 0 else 0), y + u + 10)
-            for r, u in tried
+        tried = [
+            (r, u, (x + r - (wide if r < 0 else 0), y + u, x + r + (wide if r > 0 else 0), y + u + 10))
+            for r, u in (*NEAR, *FAR)
         ]
-        free = [not any(_overlap(box, other) for other in taken) for box in boxes]
-        best = free.index(True) if any(free) else 0
-        taken.append(boxes[best])
-        found.append(tried[best])
+        free = [one for one in tried if not any(_overlap(one[2], other) for other in taken)]
+        if inside is not None:
+            free = [one for one in free if _within(one[2], inside)] or free
+        right, up, box = (free or tried)[0]
+        taken.append(box)
+        off = np.hypot(*(np.maximum(0, np.maximum(box[k] - at[:, k], at[:, k] - box[k + 2])) for k in (0, 1)))
+        nearer = len(off) > 1 and np.delete(off, n).min() < off[n]
+        found.append(Place(right=right, up=up, led=bool((right, up) not in NEAR or nearer)))
     return found
+
+
+def _within(box: Sequence[float], outer: Sequence[float]) -> bool:
+    return outer[0] <= box[0] and outer[1] <= box[1] and box[2] <= outer[2] and box[3] <= outer[3]
+
+
+def _short(name: str, most: int = 28) -> str:
+    """A name that leaves room for the drawing.
+
+    >>> _short("implicit_als"), _short("implicit_als", 8)
+    ('implicit_als', 'implici…')
+    """
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from matweave.evaluation import report_facts as facts
 from matweave.evaluation import report_plots as plots
 from matweave.evaluation.budget import spell
 from matweave.evaluation.comparison import SAME, Comparison, Result
+from matweave.evaluation.leaderboard import attributes, ended, lacking
 from matweave.evaluation.report_html import Html, bullets, figure, paragraph, table, text
 from matweave.metrics.table import parse
 
 AT_ONCE = 6  # metrics in one table: more would not fit a page
+CURVES = 8  # methods in one drawing of curves: as many as there are colours
 
 Example = Mapping[str, object]
 """One row of the examples: column -> text, or a list of texts; an entry that ends in * is marked."""
@@ -27,7 +30,8 @@ def leaderboard(found: Comparison) -> list[Html]:
         "Mean over users above its 95 % interval. ★ the best of its column; ≈ not told apart from the best "
         f"(paired test, p ≥ {SAME} after Holm's correction). ↑ higher is better, ↓ lower is better."
     )
-    parts.append(paragraph(marks, kind="note"))
+    parts.append(paragraph(marks, *(f"{line}." for line in ended(found)), kind="note"))
+    parts += [paragraph(f"{line[0].upper()}{line[1:]}.", kind="note") for line in attributes(found)]
     failed = [f"{r.name} failed: {r.error.splitlines()[0]}." for r in found.results if r.error]
     if failed:
         parts.append(paragraph(*failed, kind="bad"))
@@ -57,7 +61,7 @@ def _board(found: Comparison, metrics: Sequence[str], *, first: bool) -> Html:
         if first:
             memory = f"{result.peak_mb:,.0f}" if math.isfinite(result.peak_mb) else "–"
             cells += [f"{result.seconds:,.2f}", memory]
-        rows.append([result.name, *cells])
+        rows.append([result.label, *cells])
     names = [_head(m) for m in metrics]
     heads = ["method", "#", *names, "fit, s", "peak, MB"] if first else ["method", *names]
     return table(heads, rows, numbers=range(1, len(heads)), caption=_protocol(found))
@@ -101,7 +105,7 @@ def differences(found: Comparison) -> list[Html]:
         for metric in metrics:
             p, best = result.p_values.get(metric), facts.standing(found, result, metric) == "best"
             cells.append(Html("<span class=best>best</span>") if best else "–" if p is None else _p(p))
-        rows.append([result.name, *cells])
+        rows.append([result.label, *cells])
     return [
         paragraph(
             "Each method against the best of the column, on the same users: the sign-flip test of the mean "
@@ -139,12 +143,18 @@ def tail(lists: facts.Shown | None) -> list[Html]:
     """Lists against the training log, from popular to rare items."""
     if lists is None:
         return []
-    said = f"Cumulative shares of the training log and of the lists of {len(lists.lists)} methods by item popularity"
+    curves = dict(islice(lists.lists.items(), CURVES))
+    said = (
+        f"Cumulative shares of the training log and of the lists of {len(curves)} methods by item popularity"
+    )
     caption = (
         "Items from most to least popular in the training log, and the share of all places in the judged users' "
         "lists that they fill. A line above the grey one favours popular items more than the "
         "log does; the diagonal shows every item alike."
     )
+    if len(curves) < len(lists.lists):
+        left = len(lists.lists) - len(curves)
+        caption += f" Drawn: the {len(curves)} best of the leaderboard; {left} more stand in the table alone."
     total = max(1, len(lists.log))
     rows = [
         [name, f"{facts.head_share(n, lists.log):.1%}", f"{(n > 0).sum() / total:.1%}", f"{(n > 0).sum():,}"]
@@ -152,7 +162,7 @@ def tail(lists: facts.Shown | None) -> list[Html]:
     ]
     heads = ["", "on the most popular tenth", "of the catalogue shown", "items shown"]
     return [
-        figure(plots.long_tail(lists.log, lists.lists, said), caption),
+        figure(plots.long_tail(lists.log, curves, said), caption),
         table(heads, rows, numbers=(1, 2, 3)),
     ]
 
@@ -164,6 +174,11 @@ def tradeoff(found: Comparison, lists: facts.Shown | None) -> list[Html]:
         return []
     x, y, points = drawn
     caption = f"{x} is the share of the catalogue that stands in anyone's list. Thin lines: 95 % intervals."
+    if left := sum(not point.named for point in points):
+        caption += (
+            f" Named: methods that no other beats in both, and the {facts.NAMED} best by {y}; "
+            f"the other {left} are grey here, and stand by name in the tables."
+        )
     return [figure(plots.tradeoff(points, x, y, f"{y} against {x} for {len(points)} methods"), caption)]
 
 
@@ -257,14 +272,7 @@ def settings(found: Comparison) -> list[Html]:
     if failed:
         parts.append(Html("<h3>What failed, and why</h3>"))
         parts.append(bullets([Html(f"<b>{text(r.name)}</b>: {text(r.error)}") for r in failed]))
-    none = []
-    for result in found.results:
-        skipped = {} if result.evaluation is None else result.evaluation.skipped
-        for why in dict.fromkeys(skipped.values()):
-            metrics = [m for m, said in skipped.items() if said == why and m in found.metrics]
-            if metrics:
-                none.append(f"{result.name} has no {', '.join(metrics)}: {why}")
-    parts.append(bullets(none))
+    parts.append(bullets(lacking(found)))
     if found.left_out:
         parts.append(Html("<h3>What was left out, and why</h3>"))
         parts.append(bullets([Html(f"<b>{text(n)}</b>: {text(why)}") for n, why in found.left_out.items()]))

@@ -68,6 +68,8 @@ def drawn(draw: Callable[[Any], None], *, height: float, name: str, label: str, 
     with rc_context(_STYLE), warnings.catch_warnings():
         # the browser sets the text, in fonts of its own: matplotlib only guesses its width
         warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # a figure too crowded to be laid out is drawn as it is: the reader of a terminal can do nothing about it
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.get_layout_engine().set(wspace=0.05, hspace=0.07)  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
         draw(figure)

@@ -17,7 +17,8 @@ Sweep       Gibbs: users' (μ, Λ), their β and λ, their rows, then the items'
 Objective   1 + half the sum of squared errors of the sweep's draw over the standardised training ratings, which τ is drawn from:
             it falls, then wanders about the level of the noise. It is a trace, not a loss that is brought to a minimum.
 Cost        A sweep is 4 n d² + (users + items) d³ / 3 operations for n ratings and d = rank, 4 users · items · d more where
-            implicit, for tables where the smaller side is below 4,097 (links.py); memory: samples times a factor model.
+            implicit, for tables where the smaller side is below 4,097 (links.py); memory: samples times a factor model, and where implicit
+            as much again for the weights of the sets, which strangers and new items need.
 Answers     The mean over draws, held to the range once. PosteriorModel (posterior.py) has the variance.
 Fold-in     For each draw the row's conditional mean, given history, items, hyperparameters, attributes (posterior_fold.py).
             Items without rows are drawn from what their attributes say.
@@ -34,7 +35,7 @@ from typing import Any, ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, settings_of
+from matweave.config import Space, Span, check, config, flag, integer
 from matweave.data.csr import Csr
 from matweave.data.features import FeatureCode
 from matweave.data.interactions import Interactions
@@ -43,8 +44,9 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.factor import require
 from matweave.factor.content_items import with_items_of
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.posterior import PosteriorModel
+from matweave.factor.posterior import PosteriorModel, kept_of
 from matweave.factor.posterior_fold import PosteriorFold, SidePrior, centred, sets
+from matweave.factor.recommender import origin
 from matweave.linalg.gibbs_side import Hyper, Side
 from matweave.linalg.rows import RowSystems
 from matweave.linalg.wishart import NormalWishart
@@ -117,17 +119,11 @@ class BayesianMF:
         def model(arrays: Arrays, history: History) -> PosteriorModel:
             kept = run.kept(arrays)
             made = PosteriorModel(
-                method="BayesianMF",
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=(float(values.min()), float(values.max())),
                 mean=run.mean,
-                user_draws=arrays["user_draws"][kept],
-                item_draws=arrays["item_draws"][kept],
+                user_draws=kept_of(arrays["user_draws"], kept, history),
+                item_draws=kept_of(arrays["item_draws"], kept, history),
                 noise=arrays["noise"][kept],
                 fold=PosteriorFold(
                     user_prior=run.prior(0, arrays, kept), item_prior=run.prior(1, arrays, kept)
@@ -246,7 +242,9 @@ class _Chain:
         for name, side in zip(SIDES, self.sides, strict=True):
             arrays |= {f"{name}_{part}": array for part, array in side.arrays().items()}
         if number % self.recipe.thinning == 0:
-            self._keep((number // self.recipe.thinning) % self.recipe.samples, arrays, drawn, precision)
+            # so numbered that the draws of the end stand in order
+            place = number // self.recipe.thinning - -(-self.recipe.burn_in // self.recipe.thinning)
+            self._keep(place % self.recipe.samples, arrays, drawn, precision)
         return arrays, half
 
     def _resume(self, arrays: Arrays) -> None:
@@ -273,8 +271,9 @@ class _Chain:
         """Slots of the draws that make the model, oldest first: the later half of all so far, or all since burn-in where they are more."""
         r = self.recipe
         drawn = -(-int(arrays["sweeps"][0]) // r.thinning)
-        count = min(r.samples, max(-(-drawn // 2), drawn - -(-r.burn_in // r.thinning)))
-        return np.arange(drawn - count, drawn) % r.samples
+        before = -(-r.burn_in // r.thinning)
+        count = min(r.samples, max(-(-drawn // 2), drawn - before))
+        return (np.arange(drawn - count, drawn) - before) % r.samples
 
     def prior(self, at: int, arrays: Arrays, kept: np.ndarray) -> SidePrior:
         name, features = SIDES[at], self.features[at]

@@ -26,12 +26,13 @@ from typing import ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, one_of, optional, settings_of
+from matweave.config import Space, Span, check, config, integer, number, one_of, optional
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.fold import RidgeFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.linalg import gd, sgd
 from matweave.linalg.grid import cut
 
@@ -123,13 +124,7 @@ class BiasedMF:
 
         def model(arrays: Arrays, history: History) -> FactorModel:
             return FactorModel(
-                method="BiasedMF",
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=limits,
                 mean=mean,
                 user_bias=arrays["user_bias"] * np.float32(deviation),

@@ -29,13 +29,14 @@ from typing import ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.factor.pairwise_fold import PairwiseFold
+from matweave.factor.recommender import origin
 from matweave.linalg import pairwise, unmet
 from matweave.linalg.cells import cut
 from matweave.linalg.sgd import width
@@ -111,13 +112,7 @@ class BPR:
 
         def model(arrays: Arrays, history: History) -> FactorModel:
             return FactorModel(
-                method="BPR",
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=log.by_user,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history),
                 user_factors=arrays["user_factors"][:, : self.rank].copy(),
                 item_factors=arrays["item_factors"][:, : self.rank].copy(),
                 item_bias=arrays["item_bias"].copy() if self.item_bias else None,

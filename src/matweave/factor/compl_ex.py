@@ -138,7 +138,7 @@ def _refuse(train: Relations, method: str) -> None:
     if train.values is not None and not (train.values == 1).all():
         problems.append(f"{method} learns which triples hold, and these have values")
         mends.append(
-            "leave the values out, or give them as weights=train.values; RESCAL and DEDICOM fit values"
+            "leave the values out (--value-column -), or give them as weights=train.values; RESCAL and DEDICOM fit values"
         )
     if train.observed is not None or train.missing is not None:
         problems.append(f"{method} ranks against every entity, and some cells are said to be unknown")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from matweave.data.features import content_given
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent, united
 from matweave.errors import DataError
@@ -21,14 +22,14 @@ def with_items_of(log: Interactions, content: ItemContent) -> tuple[Interactions
     >>> wide.items.to_list(), laid.texts.to_pylist()
     ([7, 9], ['old', 'new'])
     """
-    typed = content.typed_like(log.items)
+    typed = content_given(content).typed_like(log.items)
     _, there = typed.items.encode(log.items.ids)
     if not there.any():
         raise DataError(
             f"the content's {len(content):,} items are none of the log's {log.n_items:,}: "
             f"{typed.items.to_list()[:3]} and {log.items.to_list()[:3]}, ...",
             where="content",
-            mend="give the content under the ids of the log, or name its column of ids with key=",
+            mend="give the content under the ids of the log: the column id of a file, or its first, or the one named by key=",
         )
     items = united(log.items, typed.items)
     return (log if items is log.items else replace(log, items=items)), typed.over(items)

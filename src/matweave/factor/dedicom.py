@@ -18,6 +18,9 @@ objective in H and D_k has no n in it:
     d_k  one Newton step on its quartic, all relations at once (ASALSAN's); the Hessian's eigenvalues are made positive and
          the step halved until the objective falls
 
+Start: the eigenvectors of Σ_k X_k + X_kᵀ of largest absolute eigenvalue ("nvecs"; where that sum is zero, as for net flows,
+those of Σ_k X_k X_kᵀ + X_kᵀ X_k), or random numbers.
+
 Cost of an epoch, n entities, K relations, m triples: 4 m r + 6 n r² K + O(K r³), H of several 2 K r⁴ + r⁶ (r <= 32) or up to
 8 K r⁴; memory 4 (n + 2 K r) r bytes and 4 r for each (relation, head) that occurs.
 

@@ -20,13 +20,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, number, settings_of
+from matweave.config import Space, Span, check, config, flag, number
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import Diverged
 from matweave.factor import require
 from matweave.factor.forms import ItemModel
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import origin
 from matweave.factor.weights import DenseWeights
 from matweave.linalg.gram import gram_upper
 from matweave.linalg.positive import ease_weights, invert_upper
@@ -71,13 +72,7 @@ class EASE:
         log = require.rows(train, "EASE").by_user
         weights = solve(log if self.use_values else ones(log), self.regularization)
         return ItemModel(
-            method="EASE",
-            settings=settings_of(self),
-            users=train.users,
-            items=train.items,
-            seen=log,
-            history=History(seconds=time.perf_counter() - began),
-            frame=train.frame,
+            **origin(self, train, History(seconds=time.perf_counter() - began), seen=log),
             weights=DenseWeights(matrix=weights),
             use_values=self.use_values,
         )

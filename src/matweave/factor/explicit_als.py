@@ -37,15 +37,16 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.factor.collective import Collective, begun, mass_of, value_of
-from matweave.factor.fold import FoldIn, RidgeFold
+from matweave.factor.fold import FoldIn, RidgeFold, refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.laplace import RatingLaplace
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.factor.require import values
 from matweave.factor.rows import FactorRows
 from matweave.factor.sides import Beside
@@ -139,13 +140,7 @@ class ExplicitALS:
 
         def model(arrays: Arrays, history: History) -> FactorModel:
             found = FactorModel(
-                method=name,
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=(float(given.min()), float(given.max())),
                 user_factors=arrays["user_factors"].copy(),
                 item_factors=arrays["item_factors"].copy(),
@@ -203,7 +198,7 @@ class ExplicitFold(FoldIn):
         return self
 
     def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
-        return ExplicitALS(**model.settings).fit(log)
+        return refitted(ExplicitALS, model, log)
 
 
 @final

@@ -27,14 +27,15 @@ from __future__ import annotations
 
 from typing import ClassVar, cast, final
 
-from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.factor import require
 from matweave.factor.content_items import with_items_of
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.factor.machine_run import MachineRun
-from matweave.factor.posterior import PosteriorModel
+from matweave.factor.posterior import PosteriorModel, kept_of
+from matweave.factor.recommender import origin
 
 
 @final
@@ -110,17 +111,11 @@ class FactorizationMachine:
         def model(arrays: Arrays, history: History) -> PosteriorModel:
             kept = run.kept(arrays)
             return PosteriorModel(
-                method="FactorizationMachine",
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=(float(values.min()), float(values.max())),
                 mean=run.mean,
-                user_draws=arrays["user_draws"][kept],
-                item_draws=arrays["item_draws"][kept],
+                user_draws=kept_of(arrays["user_draws"], kept, history),
+                item_draws=kept_of(arrays["item_draws"], kept, history),
                 noise=arrays["noise"][kept],
                 fold=run.fold(arrays, kept),
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from matweave.threads import in_parallel
 if TYPE_CHECKING:
     from matweave.data.interactions import Interactions
     from matweave.factor.forms import FactorModel
+    from matweave.factor.loop import FitState
     from matweave.factor.sides import Beside
 
 
@@ -63,6 +64,27 @@ class FoldIn(ABC):
             where=model.method,
             mend="fit again on the log without them: matweave forget does",
         )
+
+
+def refitted(kind: type, model: Any, log: Interactions) -> Any:
+    """What the recipe of a model, of class `kind`, makes of another log: the same settings and seed.
+
+    A model that validation rows stopped early, or Ctrl-C, is stopped after as many epochs: those rows are not in it. Where the device
+    that it was trained on is not to be had, the processor does it.
+    """
+    settings, before = dict(model.settings), model.history
+    whole = before.stopped != "interrupted" and not before.validation
+
+    def stop(state: FitState, _: int) -> bool:
+        return not whole and 0 < before.epoch <= state.epoch
+
+    try:
+        found = kind(**settings).fit(log, watch=stop)
+    except ConfigError:
+        if settings.get("device", "cpu") == "cpu":
+            raise
+        found = kind(**settings | {"device": "cpu"}).fit(log, watch=stop)
+    return found if whole else replace(found, history=replace(found.history, stopped=before.stopped))
 
 
 @final

@@ -73,6 +73,18 @@ class Factored(Recommender):
     def similar_codes(self, item_code: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         return most_alike(self.item_side()[0], item_code, k)
 
+    def half_scores(self, rows: FactorRows) -> tuple[np.ndarray, np.ndarray, float]:
+        """What is expected of each row with an item that training did not have (n,), of each item with such a user (items,),
+        and of both: float32, not clipped. The mean and the bias of the side that is known, and what a form knows beyond these.
+        """
+        factors, bias, mean = self.item_side()
+        user, item = (np.full(n, mean, np.float32) for n in (len(rows), len(factors)))
+        if rows.bias is not None:
+            user += rows.bias
+        if bias is not None:
+            item += bias
+        return user, item, mean
+
     def _shifted(self, scores: np.ndarray, rows: FactorRows) -> np.ndarray:
         scores += np.float32(self.item_side()[2])
         if rows.bias is not None:
@@ -150,6 +162,25 @@ class FactorModel(Factored):
 
     def item_side(self) -> tuple[np.ndarray, np.ndarray | None, float]:
         return self.item_factors, self.item_bias, self.mean
+
+    def half_scores(self, rows: FactorRows) -> tuple[np.ndarray, np.ndarray, float]:
+        """The side that is lacking is what the method makes of no rows at all: zero, or its prior's mean. Where a model has neither
+        that nor a mean or biases, the mean training value.
+        """
+        user = _blank(self)
+        try:
+            item = _blank(self.turned())
+        except ConfigError:  # the method has no step for items
+            item = FactorRows(factors=np.zeros((1, self.item_factors.shape[1]), np.float32), bias=None)
+        users, items, mean = super().half_scores(rows)
+        plain = self.mean == 0.0 and self.user_bias is None and self.item_bias is None
+        level = float(self.seen.weights().mean()) if plain and self.seen.nnz else 0.0
+        x, y = user.factors[0], item.factors[0]
+        b, c = (0.0 if side.bias is None else float(side.bias[0]) for side in (user, item))
+        users += rows.factors @ y + np.float32(c if y.any() or not plain else level)
+        items += self.item_factors @ x + np.float32(b if x.any() or not plain else level)
+        both = mean + b + c + float(x @ y)
+        return users, items, both if x.any() or not plain else level
 
     def _over_users(self, users: Vocabulary, seen: Csr, changed: np.ndarray) -> FactorModel:
         if self._user_map is not None and (changed < len(self.users)).any():
@@ -238,6 +269,20 @@ class ItemModel(Recommender):
         """The largest B[item_code]; items without any weight there are not like it, and are not given."""
         row = self.weights.row(item_code)
         return best_but(np.where(row == 0, np.float32(-np.inf), row), item_code, k)
+
+
+def nobody(columns: int) -> Csr:
+    """One row without entries, with values.
+
+    >>> nobody(3).counts.tolist()
+    [0]
+    """
+    empty = np.zeros(0, np.float32)
+    return Csr(indptr=np.zeros(2, np.int64), indices=empty.astype(np.int32), values=empty, n_columns=columns)
+
+
+def _blank(model: FactorModel) -> FactorRows:
+    return model.fold_in(nobody(len(model.items)))
 
 
 def placed(rows: np.ndarray, count: int, at: np.ndarray, new: np.ndarray) -> np.ndarray:

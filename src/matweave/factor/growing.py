@@ -150,10 +150,15 @@ def _widened(seen: Csr, *, rows: int, columns: int) -> Csr:
 
 def _typed(log: Interactions, model: Recommender) -> Interactions:
     """The log with its ids in the model's types."""
-    return replace(log, users=_cast(log.users, model.users), items=_cast(log.items, model.items))
+    return replace(log, users=cast_ids(log.users, model.users), items=cast_ids(log.items, model.items))
 
 
-def _cast(ids: Vocabulary, mine: Vocabulary) -> Vocabulary:
+def cast_ids(ids: Vocabulary, mine: Vocabulary) -> Vocabulary:
+    """The same ids in the type of a model's. Raises DataError where they cannot be, or would no longer be distinct.
+
+    >>> cast_ids(Vocabulary(ids=pa.array(["9", "1"])), Vocabulary(ids=pa.array([1, 2]))).to_list()
+    [9, 1]
+    """
     if ids.ids.type == mine.ids.type:
         return ids
     try:

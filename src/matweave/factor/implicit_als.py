@@ -38,16 +38,17 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.errors import DataError
 from matweave.factor.collective import Collective, begun, mass_of, value_of
-from matweave.factor.fold import FoldIn
+from matweave.factor.fold import FoldIn, refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.laplace import ImplicitLaplace
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.factor.require import rows
 from matweave.factor.rows import FactorRows
 from matweave.factor.sides import Beside
@@ -150,13 +151,7 @@ class ImplicitALS:
         def model(arrays: Arrays, history: History) -> FactorModel:
             items = arrays["item_factors"].copy()
             found = FactorModel(
-                method=type(self).__name__,
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=log.by_user,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history),
                 user_factors=arrays["user_factors"].copy(),
                 item_factors=items,
                 fold=ImplicitFold.of(self, items),
@@ -234,7 +229,7 @@ class ImplicitFold(FoldIn):
         return replace(self, gram=Vectors.of(item_factors).gram())
 
     def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
-        return ImplicitALS(**model.settings).fit(log)
+        return refitted(ImplicitALS, model, log)
 
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
         return self._solve(histories, model, None)

@@ -13,7 +13,8 @@ Cost        An epoch is 8 users items (rank + 2) operations in BLAS and 2 users 
 Fold-in     The exact minimum over (x, b) with the items fixed, by Newton's method: linalg/logistic_row.py. On
             ncf-ml-1m (rank 32, 302 users left out of training) strangers' scores are 0.25 of their spread off a refit's, each
             row's mean taken off; HR@10 and nDCG@10 on the validation cut are 0.682 and 0.416 folded in, 0.682 and 0.412
-            refitted. For users of training the row is 0.12 off the trained one, which is on its way to it.
+            refitted. For users of training the row is 0.12 off the trained one, which is on its way to it. The same minimum over
+            (y, c), users fixed, is a new item's row (`with_items`).
 Checked by  tests/by_hand/logistic_mf.py (one cell at a time, float64), numerical gradients, planted chances recovered, the
             same bits for any number of threads and after a resume.
 Source      Johnson 2014, with α as there (the weight of a seen cell is α v, and 1 is added where it counts as unseen).
@@ -26,7 +27,7 @@ from typing import ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
@@ -34,6 +35,7 @@ from matweave.factor import require
 from matweave.factor.fold import FoldIn
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.factor.rows import FactorRows
 from matweave.linalg.logistic import gradient
 from matweave.linalg.logistic_row import best_row
@@ -100,13 +102,7 @@ class LogisticMF:
 
         def model(arrays: Arrays, history: History) -> FactorModel:
             return FactorModel(
-                method="LogisticMF",
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=log.by_user,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history),
                 user_factors=arrays["users"][:, : self.rank].copy(),
                 user_bias=arrays["users"][:, self.rank].copy(),
                 item_factors=arrays["items"][:, : self.rank].copy(),
@@ -160,6 +156,9 @@ class LogisticCellsFold(FoldIn):
     use_values: bool
     regularization: float
     bias_regularization: float
+
+    def turned(self, model: FactorModel) -> LogisticCellsFold:
+        return self  # the objective is the same seen from items: (y, c) over the users' (x, b)
 
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
         recipe = LogisticMF(alpha=self.alpha, use_values=self.use_values)

@@ -75,7 +75,7 @@ class MachineFold(DrawFold):
         return found
 
     def items(
-        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray
+        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray | None
     ) -> np.ndarray:
         """attributes of new items say nothing here: the fold keeps no code of theirs."""
         by = None if self.item_prior.by_row else keys

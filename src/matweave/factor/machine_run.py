@@ -163,7 +163,8 @@ class MachineRun:
             self._keep(0, a, None, error)
             return error + self._penalty(a)
         if number % r.thinning == 0:
-            self._keep((number // r.thinning) % r.samples, a, priors, error)
+            place = number // r.thinning - -(-r.burn_in // r.thinning)  # the draws of the end stand in order
+            self._keep(place % r.samples, a, priors, error)
         return 1 + error / 2
 
     def _gradient(self, number: int, a: Arrays) -> float:
@@ -275,8 +276,9 @@ class MachineRun:
         if r.solver != "gibbs":
             return np.arange(1)
         drawn = -(-int(a["sweeps"][0]) // r.thinning)
-        count = min(r.samples, max(-(-drawn // 2), drawn - -(-r.burn_in // r.thinning)))
-        return np.arange(drawn - count, drawn) % r.samples
+        before = -(-r.burn_in // r.thinning)
+        count = min(r.samples, max(-(-drawn // 2), drawn - before))
+        return (np.arange(drawn - count, drawn) - before) % r.samples
 
     def fold(self, a: Arrays, kept: np.ndarray) -> MachineFold:
         priors = []

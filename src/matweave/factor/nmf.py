@@ -29,14 +29,15 @@ from typing import ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
 from matweave.factor import require
-from matweave.factor.fold import FoldIn
+from matweave.factor.fold import FoldIn, refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.factor.rows import FactorRows
 from matweave.linalg.nonnegative import LOSSES, MISSING, SOLVERS, HalfStep, drawn
 from matweave.linalg.sgd import width
@@ -90,7 +91,7 @@ class NonnegativeFold(FoldIn):
         return replace(self, empty=self.item_empty, item_empty=self.empty)
 
     def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
-        return NMF(**model.settings).fit(log)
+        return refitted(NMF, model, log)
 
 
 @final
@@ -169,13 +170,7 @@ class NMF:
                 side[counts == 0] = means[-1]
                 sides.append(side)
             return FactorModel(
-                method="NMF",
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=(float(given.min()), float(given.max())) if masked and given is not None else None,
                 user_factors=sides[0],
                 item_factors=sides[1],

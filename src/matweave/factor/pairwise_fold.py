@@ -12,7 +12,7 @@ from matweave.factor.fold import FLOOR, FoldIn
 from matweave.factor.rows import FactorRows
 from matweave.linalg.pairwise_row import best_row
 from matweave.linalg.rank_loss import rank_losses
-from matweave.linalg.rank_loss_row import mean_row
+from matweave.linalg.rank_loss_row import USERS, Items, mean_rows
 from matweave.threads import in_parallel
 
 if TYPE_CHECKING:
@@ -72,26 +72,27 @@ class RankLossFold(FoldIn):
     max_sampled: int
 
     def solve(self, histories: Csr, model: FactorModel) -> FactorRows:
-        table = np.ascontiguousarray(model.item_factors, np.float32)
-        bias = np.zeros(len(table), np.float32) if model.item_bias is None else model.item_bias
-        losses = rank_losses(len(table))
-        solved = np.zeros((histories.n_rows, table.shape[1]), np.float32)
+        count = len(model.item_factors)
+        bias = np.zeros(count, np.float32) if model.item_bias is None else model.item_bias
+        items, losses = Items.of(model.item_factors, bias), rank_losses(count)
+        solved = np.zeros((histories.n_rows, model.item_factors.shape[1]), np.float32)
+        told = np.flatnonzero((histories.counts > 0) & (histories.counts < count))
 
         def rows(start: int, stop: int) -> None:
-            for row in range(start, stop):
-                mean_row(
-                    table,
-                    bias,
-                    histories.row(row)[0],
-                    losses,
-                    self.max_sampled,
-                    self.epochs,
-                    self.learning_rate,
-                    self.final_learning_rate,
-                    self.regularization,
-                    self.max_norm,
-                    solved[row],
-                )
+            mine = told[start:stop]
+            some = histories.rows(mine)
+            solved[mine] = mean_rows(
+                items,
+                some.indptr,
+                some.indices,
+                losses,
+                most=self.max_sampled,
+                epochs=self.epochs,
+                rate=self.learning_rate,
+                final=self.final_learning_rate,
+                pull=self.regularization,
+                longest=self.max_norm,
+            )
 
-        in_parallel(rows, [(a, min(a + 16, histories.n_rows)) for a in range(0, histories.n_rows, 16)])
+        in_parallel(rows, [(a, min(a + USERS, len(told))) for a in range(0, len(told), USERS)])
         return FactorRows(factors=solved, bias=None)

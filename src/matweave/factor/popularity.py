@@ -15,11 +15,12 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, check, config, number, optional, settings_of
+from matweave.config import Space, check, config, number, optional
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.forms import ItemModel
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import origin
 from matweave.factor.weights import NoWeights
 
 DAY = 86_400_000_000
@@ -63,13 +64,7 @@ class Popularity:
             weights = np.exp2((times - times.max()) / (self.half_life_days * DAY))
         counts = np.bincount(train.item_codes, weights=weights, minlength=train.n_items)
         return ItemModel(
-            method="Popularity",
-            settings=settings_of(self),
-            users=train.users,
-            items=train.items,
-            seen=train.by_user,
-            history=History(seconds=time.perf_counter() - began),
-            frame=train.frame,
+            **origin(self, train, History(seconds=time.perf_counter() - began)),
             weights=NoWeights(items=train.n_items),
             item_bias=counts.astype(np.float32),
         )

@@ -26,7 +26,8 @@ from matweave.data.item_content import ItemContent
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError
 from matweave.factor.blocks import most_alike, parts
-from matweave.factor.forms import Factored, placed
+from matweave.factor.forms import Factored, nobody, placed
+from matweave.factor.loop import History
 from matweave.factor.rows import FactorRows, Rows
 from matweave.factor.spread import WITH_VARIANCE, Spread, keys_of
 from matweave.linalg.row_draws import row_choices
@@ -52,9 +53,9 @@ class DrawFold(ABC):
 
     @abstractmethod
     def items(
-        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray
+        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray | None
     ) -> np.ndarray:
-        """(S, n, rank) float32 for the rows of n new items over users: a draw from each conditional distribution."""
+        """(S, n, rank) float32 for the rows of n new items over users: as `users`."""
 
     @property
     @abstractmethod
@@ -108,11 +109,7 @@ class PosteriorModel(Factored):
         """By attributes: the mean of each draw's conditional distribution, given the history too where there is one."""
         attributes = self.feature_code().values(content)
         if histories is None:
-            nothing = np.zeros(len(content) + 1, np.int64)
-            none = np.zeros(0, np.float32)
-            histories = Csr(
-                indptr=nothing, indices=none.astype(np.int32), values=none, n_columns=len(self.items)
-            )
+            histories = nobody(len(self.items)).rows(np.zeros(len(content), np.int64))
         return _laid(self.fold.users(self._told(histories), self, attributes))
 
     @cached_property
@@ -132,6 +129,15 @@ class PosteriorModel(Factored):
         """By the cosine of the draws side by side, biases left out."""
         plain = self.item_draws[..., :-2] if self.biases else self.item_draws
         return most_alike(_laid(plain).factors, item_code, k)
+
+    def half_scores(self, rows: FactorRows) -> tuple[np.ndarray, np.ndarray, float]:
+        """The side that is lacking is the mean of its prior, draw by draw."""
+        count = len(self.item_draws)
+        user = self.fold.users(nobody(len(self.items)), self, None)[:, 0]
+        item = self.fold.items(nobody(len(self.users)), self, None, None)[:, 0]
+        found = rows.factors @ (item / np.float32(count)).ravel(), self._side @ user.ravel()
+        both = self.mean + float(np.einsum("sr,sr->", user, item)) / count
+        return found[0] + np.float32(self.mean), found[1] + np.float32(self.mean), both
 
     def spread(self, histories: Csr, user_codes: np.ndarray | None) -> Spread:
         """Training users with the history that they had there are known by their draws; others are folded in by a draw each.
@@ -263,6 +269,16 @@ def _gather(scores, origin, total, squares):  # pragma: no cover
 
 def _deviation(total: np.ndarray, squares: np.ndarray, count: int) -> np.ndarray:
     return np.sqrt(np.maximum(squares - total**2 / count, 0) / max(1, count - 1))
+
+
+def kept_of(array: np.ndarray, kept: np.ndarray, history: History) -> np.ndarray:
+    """The slots of a fit's array that make the model: a copy while it goes on, the array itself where all are kept in the end.
+
+    >>> draws = np.arange(3.0)
+    >>> kept_of(draws, np.arange(3), History(stopped="epochs")) is draws, kept_of(draws, np.array([2]), History()).tolist()
+    (True, [2.0])
+    """
+    return array if len(kept) == len(array) and history.stopped != "running" else array[kept]
 
 
 def _laid(draws: np.ndarray) -> FactorRows:

@@ -96,7 +96,7 @@ class PosteriorFold(DrawFold):
         return _rows(histories, self.user_prior, attributes, model.item_draws, model, (-1, -2), keys)
 
     def items(
-        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray
+        self, histories: Csr, model: PosteriorModel, attributes: np.ndarray | None, keys: np.ndarray | None
     ) -> np.ndarray:
         return _rows(histories, self.item_prior, attributes, model.user_draws, model, (-2, -1), keys)
 

@@ -30,15 +30,16 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, one_of, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number, one_of
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
 from matweave.factor import require
-from matweave.factor.fold import FoldIn
+from matweave.factor.fold import FoldIn, refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.laplace import RatingLaplace
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.factor.rows import FactorRows
 from matweave.linalg.normal_priors import Histories, Priors, precisions
 from matweave.linalg.rows import RowSystems
@@ -113,7 +114,7 @@ class NormalFold(FoldIn):
         return replace(self, history=np.concatenate([self.history, more]))
 
     def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
-        return ProbabilisticMF(**model.settings).fit(log)
+        return refitted(ProbabilisticMF, model, log)
 
 
 @final
@@ -190,13 +191,7 @@ class ProbabilisticMF:
             users, items = run.priors(arrays)
             adaptive = self.priors == "adaptive"
             return FactorModel(
-                method="ProbabilisticMF",
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=(float(values.min()), float(values.max())),
                 mean=mean,
                 user_factors=arrays["user_factors"] * stretch,

@@ -16,13 +16,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, settings_of
+from matweave.config import Space, Span, check, config, flag, integer
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
 from matweave.factor import require
 from matweave.factor.fold import ProjectionFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import origin
 from matweave.linalg.svd import product, randomized_svd
 
 
@@ -75,13 +76,12 @@ class PureSVD:
         energy = float((values.astype(np.float64) ** 2).sum())
         left = energy - float((found.values.astype(np.float64) ** 2).sum())
         return FactorModel(
-            method="PureSVD",
-            settings=settings_of(self),
-            users=train.users,
-            items=train.items,
-            seen=log,
-            history=History(objective=(max(0.0, left),), seconds=time.perf_counter() - began),
-            frame=train.frame,
+            **origin(
+                self,
+                train,
+                History(objective=(max(0.0, left),), seconds=time.perf_counter() - began),
+                seen=log,
+            ),
             user_factors=product(*table, found.right),
             item_factors=found.right,
             fold=ProjectionFold(use_values=self.use_values),

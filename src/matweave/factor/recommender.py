@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from matweave.artifact import save
+from matweave.config import settings_of
 from matweave.data.csr import Csr
 from matweave.data.features import FeatureCode, one_row
 from matweave.data.frames import as_frame
 from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.data.vocabulary import Vocabulary
-from matweave.errors import ConfigError, DataError
+from matweave.errors import ConfigError, DataError, UnknownId
 from matweave.factor.answers import (
     exclusions,
     history_of,
@@ -37,6 +38,24 @@ from matweave.factor.loop import History
 from matweave.factor.rows import Rows
 from matweave.factor.spread import WITH_VARIANCE, Spread
 from matweave.factor.uncertain import check_way, interval_columns, top_under
+
+
+def origin(recipe: Any, log: Interactions, history: History, seen: Csr | None = None) -> dict[str, Any]:
+    """The fields of a model that say what it was made of: method, settings, ids, rows (seen, or the log's), history and frame.
+
+    >>> log = Interactions.from_codes([0], [0], user_ids=["a"], item_ids=["x"])
+    >>> list(origin(History(), log, History()))
+    ['method', 'settings', 'users', 'items', 'seen', 'history', 'frame']
+    """
+    return {
+        "method": type(recipe).__name__,
+        "settings": settings_of(recipe),
+        "users": log.users,
+        "items": log.items,
+        "seen": log.by_user if seen is None else seen,
+        "history": history,
+        "frame": log.frame,
+    }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -144,7 +163,7 @@ class Recommender(ABC):
         Raises UnknownId, which lists every id that training did not have, ConfigError for a method without a variance.
         """
         check_way(uncertainty, width, seed)
-        codes = user_codes_of(self.users, users)
+        codes = self._known_codes(users)
         out = exclusions(None if seen else self.seen.rows(codes), len(codes), self.items, exclude)
         rows, k = self.known(codes), self._width(k)
         sure = partial(self.spread, self.seen.rows(codes), codes)
@@ -213,11 +232,11 @@ class Recommender(ABC):
         """The scores of pairs: user, item, score; a rating model's are clipped to the training range.
 
         users, items: ids, as many of the one as of the other. interval: 0.9 adds the deviation of the expected score,
-        and lower and upper: between them one value lies with this probability. Raises UnknownId, which lists every id
-        that training did not have, DataError for lists of different lengths, ConfigError for an interval of a
-        method without a variance.
+        and lower and upper: between them one value lies with this probability (the expected score, where the method predicts
+        no values). Raises UnknownId, which lists every id that training did not have, DataError for lists of different lengths,
+        ConfigError for an interval of a method without a variance.
         """
-        codes, item_codes = user_codes_of(self.users, users), user_codes_of(self.items, items)
+        codes, item_codes = self._known_codes(users), user_codes_of(self.items, items)
         if len(codes) != len(item_codes):
             raise DataError(
                 f"{len(codes)} users for {len(item_codes)} items",
@@ -288,6 +307,20 @@ class Recommender(ABC):
         """
         as_frame(pa.table({}), frame)
         return replace(self, frame=frame)
+
+    def _known_codes(self, users: Sequence[Any] | None) -> np.ndarray:
+        """Codes of training users; whoever else is asked for is told of the other doors."""
+        try:
+            return user_codes_of(self.users, users)
+        except UnknownId as error:
+            try:
+                self.feature_code()
+                door = "recommend_new(attributes), or recommend_for(history)"
+            except ConfigError:
+                door = "recommend_for(history)"
+            raise UnknownId(
+                error.what, where="the users of the training log", mend=f"for a stranger ask {door}"
+            ) from None
 
     def _width(self, k: int) -> int:
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:

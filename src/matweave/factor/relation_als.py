@@ -13,8 +13,9 @@ until it does not (rare; the published algorithms take it whole).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _HALVINGS = 20
 _ROUNDING = 2e-7  # of the objective: what float32 sums may add
 _DENSE = 1000  # entities up to which all eigenvectors are found at once
+_CANCELLED = 1e-12  # of the largest value: what sums of float64 leave of a zero
 
 
 class RelationALS(ABC):
@@ -169,7 +171,8 @@ def single(arrays: Arrays, name: str) -> np.ndarray | None:
 def nvecs(cells: Squares, rank: int, draw: np.random.Generator) -> np.ndarray:
     """Eigenvectors of Σ_k X_k + X_kᵀ of largest absolute eigenvalue, (n, rank) float32; small random columns beyond n.
 
-    X as weighed: w times x.
+    X as weighed: w times x. Where that sum is zero (what a gives b, b takes from a) or ARPACK finds nothing of it:
+    eigenvectors of Σ_k X_k X_kᵀ + X_kᵀ X_k; where no value is above or below 0, small random columns alone.
 
     >>> from matweave.data.relations import Relations
     >>> one = Squares(Relations.from_codes([0, 1], None, [1, 0], n_entities=3), None, 1.0, "RESCAL")
@@ -177,18 +180,49 @@ def nvecs(cells: Squares, rank: int, draw: np.random.Generator) -> np.ndarray:
     [0.707, 0.707, 0.0]
     """
     import scipy.sparse as sp
-    from scipy.sparse.linalg import eigsh
+    from scipy.sparse.linalg import aslinearoperator
 
     n, weighed = cells.n, (cells.w * cells.x).astype(np.float64)
+    first = draw.standard_normal(n)  # drawn always, so that the columns beyond n do not depend on the way
+    found = 0.01 * draw.standard_normal((n, rank))
+    if not weighed.any():
+        return found.astype(np.float32)
     sums = sp.coo_array((weighed, (cells.heads, cells.tails)), shape=(n, n)).tocsr()
     both = sums + sums.T
-    first = draw.standard_normal(n)  # drawn always, so that the columns beyond n do not depend on the way
+    values, vectors = np.zeros(0), np.zeros((n, 0))
     with blas_threads(1):
-        if n <= _DENSE or rank > n // 3:
-            values, vectors = np.linalg.eigh(both.toarray())
-        else:
-            values, vectors = eigsh(both, k=rank, which="LM", v0=first)
+        if abs(both).max() > _CANCELLED * np.abs(weighed).max():
+            values, vectors = _leading(both, both.toarray, rank, first)
+        if not len(values):
+            # [X_1 ... X_K X_1ᵀ ... X_Kᵀ], of the columns that hold anything
+            columns = (
+                cells.kinds * np.int64(n) + cells.tails,
+                (cells.kinds + cells.count) * np.int64(n) + cells.heads,
+            )
+            at = np.unique(np.concatenate(columns), return_inverse=True)[1]
+            rows = np.concatenate([cells.heads, cells.tails])
+            wide = sp.coo_array((np.tile(weighed, 2), (rows, at)), shape=(n, int(at.max()) + 1)).tocsr()
+            tall = wide.T.tocsr()
+            squares = aslinearoperator(wide) @ aslinearoperator(tall)  # never formed
+            values, vectors = _leading(squares, lambda: (wide @ tall).toarray(), rank, first)
     order = np.argsort(-np.abs(values), kind="stable")[:rank]
-    found = 0.01 * draw.standard_normal((n, rank))
     found[:, : len(order)] = vectors[:, order]
     return found.astype(np.float32)
+
+
+def _leading(
+    matrix: Any, dense: Callable[[], np.ndarray], rank: int, first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and vectors of a symmetric matrix, `rank` of largest absolute value or all: those that converged, or none."""
+    from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, eigsh
+
+    n = len(first)
+    if n <= _DENSE or rank > n // 3:
+        return np.linalg.eigh(dense())
+    try:
+        values, vectors = eigsh(matrix, k=rank, which="LM", v0=first)
+        return values, vectors
+    except ArpackNoConvergence as stopped:
+        return stopped.eigenvalues, stopped.eigenvectors
+    except ArpackError:
+        return np.zeros(0), np.zeros((n, 0))

@@ -52,8 +52,12 @@ def best_table(
 
 
 def components_table(entities: Vocabulary, factors: np.ndarray, k: int) -> pa.Table:
-    """component, entity, strength, rank: of each component the k entities of largest absolute factor, ties by code."""
+    """component, entity, strength, rank: of each component the k entities of largest absolute factor, ties by code.
+
+    The first of each is positive: W H Wᵀ is the same when a column changes its sign, and H the signs of its row and column.
+    """
     order = np.argsort(-np.abs(factors), axis=0, kind="stable")[:k].T  # (rank, k)
+    factors = factors * heads_up(factors)
     components, ranks = np.indices(order.shape)
     return pa.table(
         {
@@ -63,6 +67,16 @@ def components_table(entities: Vocabulary, factors: np.ndarray, k: int) -> pa.Ta
             "rank": (ranks.ravel() + 1).astype(np.int32),
         }
     )
+
+
+def heads_up(factors: np.ndarray) -> np.ndarray:
+    """The sign of each column's largest entry, (rank,): 1 or -1.
+
+    >>> heads_up(np.array([[1.0, 2.0, 0.0], [-3.0, 1.0, 0.0]])).tolist()
+    [-1.0, 1.0, 1.0]
+    """
+    first = np.sign(factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])])
+    return np.where(first == 0, 1, first).astype(factors.dtype)
 
 
 def memberships(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

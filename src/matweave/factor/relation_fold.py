@@ -18,6 +18,7 @@ import pyarrow as pa
 from matweave.data.relations import Relations
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import DataError
+from matweave.factor.growing import cast_ids
 from matweave.factor.relation_squares import listed_cells
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ class RowFold:
 
 
 def extended(model: RelationModel, fold: RowFold, more: Relations) -> RelationModel:
-    """The model with rows for the entities of `more` that it does not know. Raises DataError for triples that do not serve."""
+    """The model with rows for the entities of `more` that it does not know. Raises DataError for triples that do not serve.
+
+    Ids of `more` are taken in the types of the model's.
+    """
+    entities, relations = cast_ids(more.entities, model.entities), cast_ids(more.kinds, model.kinds)
+    more = replace(more, entities=entities, kinds=relations)
     codes, known = model.entities.encode(more.entities.ids)
     kinds, known_kinds = model.kinds.encode(more.kinds.ids)
     new = np.flatnonzero(~known)
@@ -66,9 +72,7 @@ def extended(model: RelationModel, fold: RowFold, more: Relations) -> RelationMo
     added = (kinds[more.relations].astype(np.int64) * wide + heads) * wide + tails
     held = more.strengths() > 0
     denied = np.union1d(_renumbered(model.denied, n, wide), added[~held])
-    ids = pa.concat_arrays(
-        [model.entities.ids, more.entities.ids.take(pa.array(new)).cast(model.entities.ids.type)]
-    )
+    ids = pa.concat_arrays([model.entities.ids, more.entities.ids.take(pa.array(new))])
     return replace(
         model,
         entities=Vocabulary(ids=ids),

@@ -40,7 +40,8 @@ class RelationModel:
     (kinds or 1, n): float32 or None. cells: sorted int64 numbers of the training triples' cells; denied: of those whose value
     is not above 0, which are known not to hold; None: none. nonnegative: whether W
     and H are, so that components are communities. reverse: H as learned for the relations read backwards, where these
-    are relations of their own: heads are ranked by it; None: by H itself. fold: how a new entity's row is solved for; None: it cannot be.
+    are relations of their own: heads are ranked by it; None: by H itself. symmetric: whether the method takes a triple as known both ways;
+    self_loops: whether an entity's cell with itself counts for anything. fold: how a new entity's row is solved for; None: it cannot be.
     """
 
     method: str
@@ -57,6 +58,8 @@ class RelationModel:
     tail_bias: np.ndarray | None = None
     denied: np.ndarray | None = None
     nonnegative: bool = False
+    symmetric: bool = False
+    self_loops: bool = True
     fold: RowFold | None = None
     frame: str = "arrow"
 
@@ -191,7 +194,8 @@ class RelationModel:
     ) -> Any:
         """The k best tails of (head, relation, ?), or heads of (?, relation, tail): entity, score, rank (from 1).
 
-        relation may be left out where there is one only. known: whether entities of training triples may be given.
+        relation may be left out where there is one only. known: whether entities of training triples may be given; of
+        a symmetric method those of triples either way. An entity is not its own answer where its cell with itself counts for nothing.
         Raises UnknownId for an id that training did not have, ConfigError unless one of head and tail is given.
         """
         if (head is None) == (tail is None):
@@ -211,8 +215,16 @@ class RelationModel:
         code, kinds = self.entities.code(head if ahead else tail), np.array([kind])
         one = np.array([code])
         scores = (self.tail_scores(one, kinds) if ahead else self.head_scores(kinds, one))[0]
-        out = None if known else known_of(self.cells, len(self.entities), kind, code, ahead=ahead)
+        out = self._left_out(kind, code, ahead=ahead, known=known)
         return best_table(self.entities, scores, out, length(k, len(self.entities), self.method), self.frame)
+
+    def _left_out(self, kind: int, code: int, *, ahead: bool, known: bool) -> np.ndarray:
+        """Codes int32, ascending, that do not complete a triple."""
+        out = [np.array([] if self.self_loops else [code], np.int32)]
+        if not known:
+            ways = (True, False) if self.symmetric else (ahead,)
+            out += [known_of(self.cells, len(self.entities), kind, code, ahead=way) for way in ways]
+        return np.unique(np.concatenate(out))
 
     def similar(self, entity: Any, k: int = 10) -> Any:
         """The k entities whose factors have the largest cosine to this one's: entity, similarity, rank (from 1)."""

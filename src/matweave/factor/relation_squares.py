@@ -275,11 +275,17 @@ def checked(weights: np.ndarray | None, train: Relations, method: str) -> np.nda
     if weights is None:
         return None
     found = np.asarray(weights)
-    if found.shape != (len(train),) or found.dtype.kind not in "biuf" or not (found >= 0).all():
+    if found.shape != (len(train),) or found.dtype.kind not in "biuf":
         raise DataError(
             f"weights are {found.dtype} {found.shape}, not {len(train):,} numbers of at least 0",
             where=f"{method}.fit",
             mend="give one weight for each triple, or none",
+        )
+    if (found < 0).any():
+        raise DataError(
+            f"{int((found < 0).sum()):,} weights are below 0",
+            where=f"{method}.fit",
+            mend="give weights of at least 0",
         )
     if not np.isfinite(found).all() or not found.any():
         raise DataError(

@@ -15,7 +15,8 @@ turn back, so W is kept with orthogonal columns, of lengths σ, the longest firs
 
 which is the update by a singular value decomposition of Nickel's later paper (Nickel, Tresp & Kriegel 2012) without its turning
 every core back; both sums of the step for W are then symmetric products of one wide and one tall matrix of all cores.
-Start: the eigenvectors of Σ_k X_k + X_kᵀ of largest absolute eigenvalue ("nvecs", as published), or random numbers.
+Start: the eigenvectors of Σ_k X_k + X_kᵀ of largest absolute eigenvalue ("nvecs", as published; where that sum is zero, those
+of Σ_k X_k X_kᵀ + X_kᵀ X_k), or random numbers.
 
 Cost of an epoch, n entities, K relations, m triples: 4 m r + (6 n + 2 r) r² K + O(r³), rows of entities without triples of a
 relation left out; memory 4 (n + K r) r bytes and 4 r for each (relation, head) that occurs, no dense n x n.

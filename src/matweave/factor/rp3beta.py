@@ -22,13 +22,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.errors import DataError
 from matweave.factor import require
 from matweave.factor.forms import ItemModel
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import origin
 from matweave.factor.weights import SparseWeights
 from matweave.linalg.neighbors import closest
 
@@ -83,13 +84,7 @@ class RP3beta:
         log = require.rows(train, "RP3beta").by_user
         weights = self.weights(log)
         return ItemModel(
-            method="RP3beta",
-            settings=settings_of(self),
-            users=train.users,
-            items=train.items,
-            seen=log,
-            history=History(seconds=time.perf_counter() - began),
-            frame=train.frame,
+            **origin(self, train, History(seconds=time.perf_counter() - began), seen=log),
             weights=SparseWeights(matrix=weights),
             use_values=self.use_values,
         )

@@ -22,12 +22,13 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, number, settings_of
+from matweave.config import Space, Span, check, config, flag, number
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.factor import require
 from matweave.factor.forms import ItemModel
 from matweave.factor.loop import FitState, History, Validation, Watch
+from matweave.factor.recommender import origin
 from matweave.factor.weights import SparseWeights
 from matweave.linalg.elastic_net import elastic_net_columns
 from matweave.linalg.gram import Gram
@@ -92,13 +93,12 @@ class SLIM:
         )
         columns = Csr(indptr=starts, indices=others, values=found, n_columns=log.n_columns)
         return ItemModel(
-            method="SLIM",
-            settings=settings_of(self),
-            users=train.users,
-            items=train.items,
-            seen=log,
-            history=History(objective=(float(np.sum(objectives)),), seconds=time.perf_counter() - began),
-            frame=train.frame,
+            **origin(
+                self,
+                train,
+                History(objective=(float(np.sum(objectives)),), seconds=time.perf_counter() - began),
+                seen=log,
+            ),
             weights=SparseWeights(matrix=columns.transpose()),
             use_values=self.use_values,
         )

@@ -14,7 +14,7 @@ from matweave.data.csr import Csr
 from matweave.factor.rows import Rows
 from matweave.linalg.row_draws import history_keys
 
-WITH_VARIANCE = "a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als"
+WITH_VARIANCE = "a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als, probabilistic_mf"
 """What is said to whoever asks another."""
 
 

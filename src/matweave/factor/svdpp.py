@@ -25,13 +25,14 @@ from typing import ClassVar, cast, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, settings_of
+from matweave.config import Space, Span, check, config, integer, number
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.factor import require
-from matweave.factor.fold import FoldIn, RidgeFold
+from matweave.factor.fold import FoldIn, RidgeFold, refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
+from matweave.factor.recommender import origin
 from matweave.factor.rows import FactorRows
 from matweave.linalg import implicit_sums as sums
 from matweave.linalg.sgd import width
@@ -74,7 +75,7 @@ class HistoryFold(FoldIn):
         return replace(self, implicit_factors=np.concatenate([z, more]))
 
     def refit(self, model: FactorModel, log: Interactions) -> FactorModel:
-        return SVDpp(**model.settings).fit(log)
+        return refitted(SVDpp, model, log)
 
 
 @final
@@ -148,13 +149,7 @@ class SVDpp:
             users = arrays["user_factors"] + sums.history_sums(run.log.indptr, run.log.indices, implicit)
             back = np.argsort(run.log.order)  # from places in the waves to codes
             return FactorModel(
-                method="SVDpp",
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=train.by_user,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history),
                 limits=(float(values.min()), float(values.max())),
                 mean=mean,
                 user_bias=arrays["user_bias"][back] * np.float32(deviation),

@@ -15,6 +15,7 @@ squares with a penalty. Step here: exact coordinate descent, each entry of W to 
 Cost of an epoch, n entities, m triples: 4 m r + 4 n r² flops, and 2 m r² more with weights or unknown cells; one thread. Memory
 8 n r + 24 m bytes.
 
+Answers: `complete` takes a triple as known both ways, and with self_loops=False never gives an entity itself.
 Fold-in: none; a new entity's row has no closed solution under W >= 0 (`with_entities` says so).
 
 Checked by  tests/by_hand/symmetric_nmf.py, coordinate by coordinate on dense arrays, the descent, planted communities
@@ -96,7 +97,7 @@ class SymmetricNMF:
             raise DataError(
                 f"{name} is of one relation, and there are {len(train.kinds):,}",
                 where=f"{name}.fit",
-                mend="choose one: train.select([name]), or use TriFactorization or DEDICOM",
+                mend="choose one: train.select([name]) (--relation NAME), or use TriFactorization or DEDICOM",
             )
         task = _Task(self, train, given)
 
@@ -106,6 +107,8 @@ class SymmetricNMF:
                 entity_factors=arrays["entity_factors"].astype(np.float32),
                 core=DenseCores(values=np.eye(self.rank, dtype=np.float32)[None]),
                 nonnegative=True,
+                symmetric=True,
+                self_loops=self.self_loops,
             )
 
         return iterate(

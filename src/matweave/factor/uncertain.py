@@ -41,7 +41,7 @@ def check_way(uncertainty: object, width: object, seed: object) -> None:
     Traceback (most recent call last):
     matweave.errors.ConfigError: uncertainty is 'usb', but must be one of ucb, lower, thompson; did you mean 'ucb'?
       where: recommend
-      mend:  for example uncertainty="ucb", width=1.0
+      mend:  for example uncertainty="ucb", width=1.0, or uncertainty="thompson", seed=1
     """
     problems = []
     if uncertainty is not None and uncertainty not in SIGNS:
@@ -57,7 +57,9 @@ def check_way(uncertainty: object, width: object, seed: object) -> None:
         problems.append('seed has an effect on uncertainty="thompson" alone')
     if problems:
         raise ConfigError(
-            "\n".join(problems), where="recommend", mend='for example uncertainty="ucb", width=1.0'
+            "\n".join(problems),
+            where="recommend",
+            mend='for example uncertainty="ucb", width=1.0, or uncertainty="thompson", seed=1',
         )
 
 
@@ -79,7 +81,12 @@ def top_under(
     if uncertainty is None:
         return model.top(rows, k, leave_out)
     if uncertainty == "thompson":
-        return model.top(spread().draw(seed), k, leave_out)
+        whole, found = spread(), []
+        for part in list(parts(len(rows), BLOCK)) or [slice(0, 0)]:  # so that the draws of all are never held
+            out = None if leave_out is None else leave_out.rows(np.arange(part.start, part.stop))
+            found.append(model.top(whole[part].draw(seed), k, out))
+        codes, scores, counts = (np.concatenate(column) for column in zip(*found, strict=True))
+        return codes, scores, counts
     return top_by_bound(model.scores, rows, spread(), k, leave_out, width=SIGNS[uncertainty] * width)
 
 

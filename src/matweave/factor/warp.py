@@ -38,7 +38,6 @@ from matweave.config import (
     number,
     one_of,
     optional,
-    settings_of,
 )
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
@@ -46,6 +45,7 @@ from matweave.factor import require
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
 from matweave.factor.pairwise_fold import RankLossFold
+from matweave.factor.recommender import origin
 from matweave.linalg import rank_loss
 from matweave.linalg.cells import cut
 from matweave.linalg.pairwise import Rates
@@ -120,13 +120,7 @@ class WARP:
 
         def model(arrays: Arrays, history: History) -> FactorModel:
             return FactorModel(
-                method="WARP",
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=log.by_user,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history),
                 user_factors=arrays["user_factors"][:, : self.rank].copy(),
                 item_factors=arrays["item_factors"][:, : self.rank].copy(),
                 item_bias=arrays["item_bias"].copy() if self.item_bias else None,

@@ -162,6 +162,12 @@ def turned_to_basis(
         return None
     with blas_threads(1):  # the same bits for any number of threads
         spectrum, basis = np.linalg.eigh(gram)
+        nothing = spectrum <= 1e-7 * max(spectrum[-1], 0.0)
+        if shared is not None and nothing.sum() > 1:
+            # where the shared part says nothing any basis is its own, and rounding would choose: the rows' mean does
+            basis[:, nothing] = (
+                basis[:, nothing] @ np.linalg.eigh(basis[:, nothing].T @ mean @ basis[:, nothing])[1]
+            )
     for table in (other, own, pull):
         if table is not None:
             table.rotate(basis)

@@ -25,14 +25,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, one_of, optional, settings_of
+from matweave.config import Space, Span, check, config, integer, number, one_of, optional
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, seeded
 from matweave.factor import require
 from matweave.factor.fold import RidgeFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import FitState, History, Validation, Watch
-from matweave.factor.recommender import Recommender
+from matweave.factor.recommender import Recommender, origin
 from matweave.neural.auto_rec_net import ACTIVATIONS, AutoRecStructure
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course
@@ -135,13 +135,7 @@ class AutoRec:
                     self, log, log.by_user, structure, module, history, live=live, limits=limits, mean=mean
                 )
             return FactorModel(
-                method="AutoRec",
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=log.by_user,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history),
                 limits=limits,
                 user_factors=array_of(module.out),
                 item_factors=module.encoded(rows, scale, shift),

@@ -31,14 +31,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, settings_of
+from matweave.config import Space, Span, check, config, integer, number
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.factor import require
 from matweave.factor.fold import RidgeFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import FitState, History, Validation, Watch
-from matweave.factor.recommender import Recommender
+from matweave.factor.recommender import Recommender, origin
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course
@@ -138,13 +138,7 @@ class DotProduct:
                 )
                 x, y, b, c = (np.array(part.cpu().numpy(), np.float32, order="C") for part in parts)
             return FactorModel(
-                method=type(self).__name__,
-                settings=settings_of(self),
-                users=train.users,
-                items=train.items,
-                seen=seen,
-                history=history,
-                frame=train.frame,
+                **origin(self, train, history, seen=seen),
                 limits=limits,
                 mean=mean,
                 user_factors=x,

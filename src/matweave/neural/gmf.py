@@ -32,7 +32,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, flag, integer, number, settings_of
+from matweave.config import Space, Span, check, config, flag, integer, number
 from matweave.data.csr import Csr
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
@@ -40,7 +40,7 @@ from matweave.factor import require
 from matweave.factor.fold import LogisticFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import FitState, History, Validation, Watch
-from matweave.factor.recommender import Recommender
+from matweave.factor.recommender import Recommender, origin
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course
@@ -127,13 +127,7 @@ class GMF:
             users, items, bias, offset = module.frozen()
             columns = np.abs(array_of(module.last.weight[0])) * np.float32(self.regularization)
             return FactorModel(
-                method=type(self).__name__,
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=seen,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history, seen=seen),
                 mean=offset,
                 user_factors=users,
                 item_factors=items,

@@ -25,14 +25,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, settings_of
+from matweave.config import Space, Span, check, config, integer, number
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.factor import require
 from matweave.factor.fold import PropagationFold
 from matweave.factor.forms import FactorModel
 from matweave.factor.loop import FitState, History, Validation, Watch
-from matweave.factor.recommender import Recommender
+from matweave.factor.recommender import Recommender, origin
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
 from matweave.neural.fitting import Course
 from matweave.neural.fitting import train as train_course
@@ -114,13 +114,7 @@ class LightGCN:
         def freeze(history: History, *, live: bool) -> FactorModel:
             users, items, fold = module.frozen()
             return FactorModel(
-                method="LightGCN",
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=seen,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history, seen=seen),
                 user_factors=users,
                 item_factors=items,
                 fold=PropagationFold(item_layers=fold),

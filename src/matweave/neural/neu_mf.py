@@ -35,13 +35,13 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from matweave.config import Space, Span, check, config, integer, number, settings_of
+from matweave.config import Space, Span, check, config, integer, number
 from matweave.data.interactions import Interactions
 from matweave.deep import Tensor, functional, nn, seeded, torch
 from matweave.errors import ConfigError
 from matweave.factor import require
 from matweave.factor.loop import FitState, History, Validation, Watch
-from matweave.factor.recommender import Recommender
+from matweave.factor.recommender import Recommender, origin
 from matweave.nets.fast_dropout import FastDropout
 from matweave.neural.embeddings import EMBEDDING_RANK, Table
 from matweave.neural.fitting import Course
@@ -149,13 +149,7 @@ class NeuMF:
                 columns[: self.rank] = module.head.product[0].abs().cpu().numpy()
                 columns *= np.float32(self.regularization)
             return PairModel(
-                method=type(self).__name__,
-                settings=settings_of(self),
-                users=log.users,
-                items=log.items,
-                seen=seen,
-                history=history,
-                frame=log.frame,
+                **origin(self, log, history, seen=seen),
                 structure=structure,
                 weights=arrays_of(module.head),
                 user_vectors=users,
