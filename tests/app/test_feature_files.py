@@ -125,3 +125,14 @@ def test_features_that_no_method_reads_are_refused() -> None:
     with pytest.raises(ConfigError, match="none of ease reads attributes: --user-features"):
         f.refuse_unread({"ease": EASE()}, {"user_features": people})
     f.refuse_unread({"ease": EASE(), "als": ImplicitALS()}, {"user_features": people})
+
+
+def test_how_many_of_the_log_the_attributes_reach_is_told(files, capsys):
+    few = (files / "people.csv").read_text().split("\n")[:4]
+    (files / "few.csv").write_text("\n".join(few))
+    code, _, err = run(
+        capsys, "fit", "implicit_als", files / "log.csv", "--out", files / "told", "--user-features", files / "few.csv",
+        "--set", "rank=2", "--set", "epochs=1",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "attributes of 3 of 40 users of the log" in err

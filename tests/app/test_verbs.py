@@ -68,6 +68,8 @@ def test_early_stopping_holds_out_the_latest_rows(log: mw.Interactions, tmp_path
     assert done.model.seen.nnz < len(log)
     ranked = verbs.fit(mw.ImplicitALS(rank=4, epochs=4), log, tmp_path / "r", valid=0.2, quiet=True)
     assert ranked.model.history.validation_name == "ndcg@10"
+    with pytest.raises(ConfigError, match="ease is solved at once"):
+        verbs.fit(mw.EASE(), log, tmp_path / "e", valid=0.2, quiet=True)
 
 
 @pytest.mark.parametrize("kind", verbs.SPLITS)

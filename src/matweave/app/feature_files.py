@@ -153,6 +153,22 @@ def refuse_unread(recipes: Mapping[str, Any], features: Mapping[str, ItemContent
         )
 
 
+def coverage(features: Mapping[str, ItemContent], log: Interactions) -> list[str]:
+    """Of how many of a log's users and items the features hold anything, as lines.
+
+    >>> log = Interactions.from_codes([0, 1], [0, 0], user_ids=["a", "b"])
+    >>> coverage({"user_features": ItemContent.of(["b", "x"], attributes=[[1.0], [0.0]])}, log)
+    ['attributes of 1 of 2 users of the log']
+    """
+    lines = []
+    for name, content in features.items():
+        side = name.partition("_")[0]
+        ids = log.users if side == "user" else log.items
+        _, known = content.typed_like(ids).items.encode(ids.ids)
+        lines.append(f"attributes of {int(known.sum()):,} of {len(ids):,} {side}s of the log")
+    return lines
+
+
 def of_training(features: Mapping[str, ItemContent], train: Interactions) -> dict[str, ItemContent]:
     """The features of what training has alone, so that lists are made of the same items as those of other methods."""
     found = dict(features)

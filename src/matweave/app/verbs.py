@@ -14,8 +14,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from matweave.app.catalogue import RATING_METHODS, name_of
+from matweave.app.feature_files import coverage
 from matweave.app.progress import epochs, say
 from matweave.artifact import read_card, refuse_foreign, refuse_unwritable, save, write_atomically
+from matweave.config import names
 from matweave.data.interactions import Interactions
 from matweave.data.split import Split, split_by_time, split_by_user, split_leave_last_out, split_randomly
 from matweave.errors import ArtifactError, ConfigError, DataError, UnknownId, listed, nearest
@@ -88,6 +90,14 @@ def fit(
     """
     train, check = log, None
     name = name_of(type(recipe))
+    if valid and not {"epochs", "burn_in"} & set(names(type(recipe))):
+        raise ConfigError(
+            f"{name} is solved at once, and has no epochs to stop early",
+            where="--valid",
+            mend="leave --valid out: it would only keep rows from training",
+        )
+    for line in [] if quiet else coverage(features or {}, log):
+        say(line)
     if valid:
         train, check = held_out(log, valid, name, metric)
     mark = fingerprint(recipe, log) + (f"-{valid}-{metric}" if valid else "")
