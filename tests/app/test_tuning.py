@@ -129,9 +129,16 @@ def test_a_metric_of_values_is_refused_before_a_fit_where_there_are_none(
     assert "ndcg@10" in caught.value.mend
     with pytest.raises(ConfigError, match="the log has no values"):
         search("biased_mf", replace(log, values=None), **how)
-    refuse_unmeasured(mw.NMF(missing="masked"), log, metric)
-    with pytest.raises(ConfigError, match="NMF ranks"):
+    with pytest.raises(ConfigError, match="NMF ranks") as caught:
         refuse_unmeasured(mw.NMF(), log, metric)
+    assert "--set missing=masked" in caught.value.mend
+    refuse_unmeasured(mw.BayesianMF(), log, metric)
+    if metric == "rmse":
+        refuse_unmeasured(mw.NMF(missing="masked"), log, metric)
+        return
+    for recipe in (mw.NMF(missing="masked"), mw.BiasedMF()):
+        with pytest.raises(ConfigError, match="has no variance"):
+            refuse_unmeasured(recipe, log, metric)
 
 
 def failing(*errors: Exception | None, trials: int = 50) -> tuple[list[int], Any]:

@@ -67,6 +67,24 @@ def test_triples_of_no_value_are_not_asked_and_stay_candidates() -> None:
         evaluate_relations(model, valued.take(np.flatnonzero(values == 0)))
 
 
+def test_a_symmetric_method_takes_what_holds_one_way_for_both() -> None:
+    edges = [(a, b) for group in (range(6), range(6, 12)) for a in group for b in group if a < b]
+    order = np.random.default_rng(0).permutation(len(edges))
+    train, test = (mw.read_relations([edges[e] for e in part]) for part in (order[:20], order[20:]))
+    fitted = mw.SymmetricNMF(rank=2, self_loops=False).fit(train)
+    found, turned = (
+        evaluate_relations(fitted, part)
+        for part in (test, mw.read_relations([tuple(reversed(edges[e])) for e in order[20:]]))
+    )
+    assert found.metrics["mrr"].mean == pytest.approx(turned.metrics["mrr"].mean)
+    assert found.metrics["mrr"].mean > 0.95
+    again = evaluate_relations(fitted, mw.read_relations([tuple(reversed(edges[e])) for e in order[:20]]))
+    assert again.counts["triples that training had"] == 20
+    nothing = Relations.from_codes([0], None, [1], [0.0], n_entities=N)
+    with pytest.raises(DataError, match="none holds"):
+        relation_validation(nothing)
+
+
 def slowly(table: np.ndarray, test: Relations, true: set[tuple], side: str) -> list[float]:
     ranks = []
     for h, r, t in zip(test.heads.tolist(), test.relations.tolist(), test.tails.tolist(), strict=True):

@@ -225,6 +225,9 @@ def test_a_model_that_was_stopped_early_or_trained_on_a_card_is_fitted_again() -
     wanted = replace(recipe, epochs=2).fit(without_users(LOG, [4]))
     np.testing.assert_allclose(table(found), table(wanted), rtol=1e-5, atol=1e-6)
     assert (found.history.stopped, found.settings) == ("early stopping", model.settings)
+    again = found.without_users([5])  # a second time, too
+    assert (again.history.epoch, again.history.stopped) == (2, "early stopping")
+    np.testing.assert_allclose(table(again), table(model.without_users([4, 5])), rtol=1e-5, atol=1e-6)
     elsewhere = replace(model, settings=model.settings | {"device": "cuda:99"})
     np.testing.assert_array_equal(table(elsewhere.without_users([4])), table(found))
 

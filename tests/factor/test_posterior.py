@@ -8,6 +8,7 @@ from matweave.data.interactions import Interactions
 from matweave.data.simulate import simulate_log
 from matweave.errors import ConfigError, DataError
 from matweave.factor.bayesian_mf import BayesianMF
+from matweave.factor.posterior import kept_of
 from matweave.storage import load_recommender as load
 from matweave.threads import set_threads
 
@@ -99,6 +100,41 @@ def test_a_stranger_is_less_sure_than_a_known_user_and_nothing_tells_least():
     strangers = m.spread(m.seen.rows(most), None).deviations()
     assert nobody.mean() > 1.2 * known.mean()
     assert strangers.mean() == pytest.approx(known.mean(), rel=0.3)
+
+
+@pytest.mark.parametrize("last", [3, 7, 8, 9, 10])
+def test_draws_stand_beside_their_own_hyperparameters_wherever_a_fit_stops(last):
+    def stopped(samples):
+        recipe = BayesianMF(rank=2, burn_in=6, samples=samples, thinning=1)
+        return recipe.fit(log(), watch=lambda state, _: state.epoch >= last)
+
+    few, many = stopped(4), stopped(50)  # the chain is the same; the slots of the many never come round
+    count = len(few.noise)
+    assert count == min(4, len(many.noise))
+    assert few.user_draws.tobytes() == many.user_draws[-count:].tobytes()
+    for a, b in (
+        (few.noise, many.noise),
+        (few.fold.user_prior.means, many.fold.user_prior.means),
+        (few.fold.item_prior.precisions, many.fold.item_prior.precisions),
+    ):
+        assert a.tobytes() == b[-count:].tobytes()
+    assert kept_of(np.arange(3.0), np.array([1, 2, 0]), few.history).tolist() == [1, 2, 0]
+
+
+def test_new_items_are_drawn_by_their_names():
+    rows = [(u, i, v) for i in ("new", "other") for u, v in ((0, 5.0), (3, 1.0), (7, 4.0))]
+
+    def grown(names):
+        chosen = [row for row in rows if row[1] in names]
+        users = [model().users.to_list()[u] for u, _, _ in chosen]
+        more = Interactions.from_codes(
+            np.arange(len(chosen)) % 3, [names.index(i) for _, i, _ in chosen], [v for _, _, v in chosen],
+            user_ids=users[:3], item_ids=names,
+        )  # fmt: skip
+        found = model().with_items(more)
+        return found.item_draws[:, found.items.code("new")]
+
+    np.testing.assert_array_equal(grown(["new"]), grown(["other", "new"]))
 
 
 def test_a_training_user_with_another_history_is_folded_in():

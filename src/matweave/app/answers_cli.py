@@ -131,7 +131,7 @@ def predict(
 
     A recommender is asked for pairs of users and items, read by --user and --item: where training lacks one of them, a method that predicts
     values goes by the other, and a method that ranks leaves the pair out. --interval tells how sure it
-    is (of methods with a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als, probabilistic_mf). A network reads its columns as in training
+    is (of methods with a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als, probabilistic_mf with fixed priors). A network reads its columns as in training
     unless said otherwise; the other options are its.
     """
     from matweave.app import verbs

@@ -100,6 +100,9 @@ RATING_METHODS = frozenset(
 )
 """Methods that predict values, and so need them; judged by RMSE as well as by ranking."""
 
+VARIANCE_METHODS = frozenset({"bayesian_mf", "factorization_machine", "explicit_als", "probabilistic_mf"})
+"""Methods that predict values and know how sure they are of each (by some of their settings)."""
+
 TIMED_METHODS = frozenset({"gru4_rec", "caser", "sas_rec", "bert4_rec"})
 """Methods that read histories in order, and so need times."""
 

@@ -13,7 +13,7 @@ from matweave.app.verbs import ids_of
 from matweave.artifact import refuse_foreign, refuse_unwritable, save
 from matweave.data.interactions import Interactions
 from matweave.errors import ConfigError, DataError
-from matweave.factor.fold import refitted
+from matweave.factor.fold import cut_short, refitted
 from matweave.factor.forms import FactorModel
 from matweave.factor.growing import fewer_users, places
 from matweave.factor.posterior import PosteriorModel
@@ -108,7 +108,7 @@ def forget(folder: Path, users: Sequence[str], out: Path) -> tuple[Recommender, 
     codes, _ = model.users.encode(ids)
     rest = _timed(fewer_users(model, codes), model, codes)
     found, told = refitted(METHODS[name], model, rest), []
-    if model.history.validation or model.history.stopped == "interrupted":
+    if cut_short(model.history):
         told.append(f"fitted for {found.history.epoch} epochs, as many as the model had")
     save(found, out)
     return found, [*told, f"{len(found.users):,} users left"]

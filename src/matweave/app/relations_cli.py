@@ -107,7 +107,9 @@ def relations_fit(
     o.refuse_unwritable(report)
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
     train = verbs.only(verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns), only)
-    check = None if valid is None else verbs.read(valid, quiet=quiet, undirected=undirected, **columns)
+    check = None
+    if valid is not None:
+        check = verbs.only(verbs.read(valid, quiet=quiet, undirected=undirected, **columns), only)
     done = verbs.fit(recipe, train, out, valid=check, metric=metric or "mrr", resume=resume, quiet=quiet)
     print_fit(done)
     model: Any = done.model
@@ -156,7 +158,9 @@ def relations_tune(
     o.refuse_unwritable(None if json_to in (None, "-") else Path(json_to))
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
     train = verbs.only(verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns), only)
-    check = None if valid is None else verbs.read(valid, quiet=quiet, undirected=undirected, **columns)
+    check = None
+    if valid is not None:
+        check = verbs.only(verbs.read(valid, quiet=quiet, undirected=undirected, **columns), only)
     found = search(
         method, train, check, fixed=settings or [], trials=trials, minutes=minutes, metric=metric, seed=seed, quiet=quiet
     )  # fmt: skip

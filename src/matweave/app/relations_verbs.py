@@ -20,7 +20,12 @@ from matweave.data.read_relations import read_relations
 from matweave.data.relations import Relations
 from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError, listed, nearest
-from matweave.evaluation.relations import RelationEvaluation, evaluate_relations, relation_validation
+from matweave.evaluation.relations import (
+    RelationEvaluation,
+    evaluate_relations,
+    holding,
+    relation_validation,
+)
 from matweave.factor.loop import Validation
 from matweave.factor.relation_forms import RelationModel
 from matweave.storage import load_relations
@@ -166,6 +171,12 @@ def known_part(valid: Relations, train: Relations, *, quiet: bool) -> Relations:
 
     Raises DataError where none is left.
     """
+    told = holding(valid)
+    if len(told) < len(valid) and len(told) and not quiet:
+        say(
+            f"{len(valid) - len(told):,} validation triples left out: their value is not above 0, and they do not hold"
+        )
+    valid = told if len(told) else valid  # where none holds, the validation says so
     laid, lost = laid_over(valid, train.entities, train.kinds)
     if not len(laid):
         raise DataError(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matweave.app.catalogue import METHODS, RATING_METHODS, method, name_of, recipe_of
+from matweave.app.catalogue import METHODS, RATING_METHODS, VARIANCE_METHODS, method, name_of, recipe_of
 from matweave.app.feature_files import for_recipe, of_training
 from matweave.app.progress import say
 from matweave.app.verbs import held_out
@@ -20,6 +20,8 @@ from matweave.data.interactions import Interactions
 from matweave.data.item_content import ItemContent
 from matweave.errors import ConfigError, DataError, Diverged, MatweaveError, missing_extra
 from matweave.evaluation.evaluate import RATINGS
+from matweave.evaluation.rating_protocol import OF_INTERVALS
+from matweave.factor.spread import WITH_VARIANCE
 from matweave.metrics.table import parse
 
 ALIKE = 3
@@ -90,7 +92,14 @@ def refuse_unmeasured(recipe: Any, log: Interactions, metric: str) -> None:
         raise ConfigError(
             f"{metric}: {why or 'the log has no values'}",
             where="--metric",
-            mend="tune by ndcg@10 or another metric of ranking",
+            mend="tune by ndcg@10 or another metric of ranking"
+            + (", or add --set missing=masked" if why and hasattr(recipe, "missing") else ""),
+        )
+    if parse(metric, k=10).metric.name in OF_INTERVALS and name_of(type(recipe)) not in VARIANCE_METHODS:
+        raise ConfigError(
+            f"{metric}: {type(recipe).__name__} has no variance",
+            where="--metric",
+            mend=f"tune by rmse, or take {WITH_VARIANCE}",
         )
 
 

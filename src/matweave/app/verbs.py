@@ -305,8 +305,8 @@ def predict(
     assert isinstance(model, Factored)
     place = np.cumsum(full) - 1
     columns = {
-        "user": pairs.users.ids.take(pa.array(pairs.user_codes)),
-        "item": pairs.items.ids.take(pa.array(pairs.item_codes)),
+        "user": _as_typed(pairs.users.ids, model.users.ids.type).take(pa.array(pairs.user_codes)),
+        "item": _as_typed(pairs.items.ids, model.items.ids.type).take(pa.array(pairs.item_codes)),
         "score": pa.array(expected_values(model, users, items)),
     }
     columns |= {
@@ -316,6 +316,14 @@ def predict(
     }
     alone = " (no interval)" if interval is not None else ""
     return pa.table(columns), [*told, f"{lacking}: predicted by the other side{alone}"]
+
+
+def _as_typed(ids: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Ids in the model's type; as they are where one cannot be."""
+    try:
+        return ids.cast(kind)
+    except pa.ArrowException:
+        return ids
 
 
 def similar(folder: Path, item: str, k: int) -> pa.Table:

@@ -154,7 +154,13 @@ def _not_held(test: Relations, told: Relations) -> dict[str, int]:
 
 def _met(model: Any, laid: Relations) -> dict[str, int]:
     cells = getattr(model, "cells", None)
-    count = 0 if cells is None else int(np.isin(laid.cells, cells).sum())
+    if cells is None:
+        return {}
+    there = np.isin(laid.cells, cells)
+    if getattr(model, "symmetric", False):
+        n = np.int64(len(model.entities))
+        there |= np.isin((laid.relations.astype(np.int64) * n + laid.tails) * n + laid.heads, cells)
+    count = int(there.sum())
     return {"triples that training had": count} if count else {}
 
 
@@ -190,16 +196,12 @@ def _trained(model: Scorer) -> list[Relations]:
 
 
 def _with_what_follows(model: Any, cells: np.ndarray) -> np.ndarray:
-    """The cells that are no rivals of a test triple beside those of training: the same pairs read from the other end, where the
-    method takes them as one, and an entity with itself, where that counts for nothing."""
+    """The cells that are no rivals of a test triple: those of training, and an entity with itself, where that counts for nothing."""
+    if getattr(model, "self_loops", True):
+        return cells
     n, kinds = np.int64(len(model.entities)), len(model.kinds)
-    more = [cells]
-    if getattr(model, "symmetric", False):
-        relations, rest = np.divmod(cells, n * n)
-        more.append(relations * n * n + rest % n * n + rest // n)
-    if not getattr(model, "self_loops", True):
-        more.append((np.arange(kinds, dtype=np.int64)[:, None] * n * n + np.arange(n) * (n + 1)).ravel())
-    return np.unique(np.concatenate(more)) if len(more) > 1 else cells
+    own = (np.arange(kinds, dtype=np.int64)[:, None] * n * n + np.arange(n) * (n + 1)).ravel()
+    return np.union1d(cells, own)
 
 
 def _by_relation(laid: Relations, metrics: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
@@ -233,7 +235,10 @@ def ranks_of(
             h, t = (part.tails, part.heads) if turned else (part.heads, part.tails)
             return (part.relations.astype(np.int64) * n + h) * n + t
 
-        true = np.unique(np.concatenate([laid(part) for part in (test, *known)]))
+        parts = [laid(part) for part in (test, *known)]
+        if getattr(model, "symmetric", False):  # what holds one way holds the other
+            parts += [laid(part, not turned) for part in (test, *known)]
+        true = np.unique(np.concatenate(parts))
 
         def score(relations: np.ndarray, given: np.ndarray, turned: bool = turned) -> np.ndarray:
             return model.head_scores(relations, given) if turned else model.tail_scores(given, relations)
@@ -292,6 +297,12 @@ def relation_validation(
         )
     formulas.of_ranks(np.ones(1), metric)
     asked = holding(valid)
+    if not len(asked):
+        raise DataError(
+            f"the value of none of the {len(valid):,} validation triples is above 0: none holds",
+            where="relation_validation",
+            mend="give triples that hold, or read them without a value column",
+        )
     sign = -1.0 if metric == "mean_rank" else 1.0
 
     def measure(model: Any) -> float:

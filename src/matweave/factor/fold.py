@@ -22,7 +22,7 @@ from matweave.threads import in_parallel
 if TYPE_CHECKING:
     from matweave.data.interactions import Interactions
     from matweave.factor.forms import FactorModel
-    from matweave.factor.loop import FitState
+    from matweave.factor.loop import FitState, History
     from matweave.factor.sides import Beside
 
 
@@ -73,10 +73,10 @@ def refitted(kind: type, model: Any, log: Interactions) -> Any:
     that it was trained on is not to be had, the processor does it.
     """
     settings, before = dict(model.settings), model.history
-    whole = before.stopped != "interrupted" and not before.validation
+    short = cut_short(before)
 
     def stop(state: FitState, _: int) -> bool:
-        return not whole and 0 < before.epoch <= state.epoch
+        return short and 0 < before.epoch <= state.epoch
 
     try:
         found = kind(**settings).fit(log, watch=stop)
@@ -84,7 +84,21 @@ def refitted(kind: type, model: Any, log: Interactions) -> Any:
         if settings.get("device", "cpu") == "cpu":
             raise
         found = kind(**settings | {"device": "cpu"}).fit(log, watch=stop)
-    return found if whole else replace(found, history=replace(found.history, stopped=before.stopped))
+    if found.history.stopped == "interrupted" and not (short and found.history.epoch == before.epoch):
+        raise KeyboardInterrupt  # half a fit is not what the recipe makes of the log
+    if not short:
+        return found
+    return replace(found, history=replace(found.history, stopped="early stopping"))
+
+
+def cut_short(history: History) -> bool:
+    """Whether a fit's number of epochs was chosen by validation rows or by Ctrl-C, and not by its recipe.
+
+    >>> from matweave.factor.loop import History
+    >>> cut_short(History(stopped="tolerance")), cut_short(History(stopped="early stopping"))
+    (False, True)
+    """
+    return bool(history.validation) or history.stopped in ("early stopping", "interrupted")
 
 
 @final

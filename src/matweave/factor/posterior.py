@@ -29,7 +29,7 @@ from matweave.factor.blocks import most_alike, parts
 from matweave.factor.forms import Factored, nobody, placed
 from matweave.factor.loop import History
 from matweave.factor.rows import FactorRows, Rows
-from matweave.factor.spread import WITH_VARIANCE, Spread, keys_of
+from matweave.factor.spread import WITH_VARIANCE, Spread, keys_of, keys_of_ids
 from matweave.linalg.row_draws import row_choices
 from matweave.randomness import child_seed
 from matweave.threads import in_parallel
@@ -192,7 +192,7 @@ class PosteriorModel(Factored):
     ) -> PosteriorModel:
         """Over more items, whose rows fresh (new items x users) and attributes (new items, D) are given."""
         at = np.arange(len(self.items), len(items))
-        rows = self.fold.items(fresh, self, attributes, at.astype(np.uint64))
+        rows = self.fold.items(fresh, self, attributes, keys_of_ids(items.decode(at).to_pylist()))
         return replace(self, items=items, seen=seen, item_draws=_grown(self.item_draws, len(items), at, rows))
 
 
@@ -272,13 +272,14 @@ def _deviation(total: np.ndarray, squares: np.ndarray, count: int) -> np.ndarray
 
 
 def kept_of(array: np.ndarray, kept: np.ndarray, history: History) -> np.ndarray:
-    """The slots of a fit's array that make the model: a copy while it goes on, the array itself where all are kept in the end.
+    """The slots of a fit's array that make the model: a copy while it goes on, the array itself where it holds them in order in the end.
 
     >>> draws = np.arange(3.0)
     >>> kept_of(draws, np.arange(3), History(stopped="epochs")) is draws, kept_of(draws, np.array([2]), History()).tolist()
     (True, [2.0])
     """
-    return array if len(kept) == len(array) and history.stopped != "running" else array[kept]
+    whole = history.stopped != "running" and np.array_equal(kept, np.arange(len(array)))
+    return array if whole else array[kept]
 
 
 def _laid(draws: np.ndarray) -> FactorRows:

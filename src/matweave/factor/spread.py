@@ -7,6 +7,8 @@ by an upper or lower bound or by a posterior draw, intervals of predictions) is 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from matweave.data.csr import Csr
 from matweave.factor.rows import Rows
 from matweave.linalg.row_draws import history_keys
 
-WITH_VARIANCE = "a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als, probabilistic_mf"
+WITH_VARIANCE = "a method that has a variance: bayesian_mf, factorization_machine, explicit_als, implicit_als, probabilistic_mf (priors=fixed)"
 """What is said to whoever asks another."""
 
 
@@ -59,3 +61,14 @@ def keys_of(histories: Csr, user_codes: np.ndarray | None) -> np.ndarray:
         return user_codes.astype(np.uint64)
     keys = history_keys(histories.indptr, histories.indices, histories.values)
     return keys if user_codes is None else np.where(user_codes >= 0, user_codes.astype(np.uint64), keys)
+
+
+def keys_of_ids(ids: Sequence[Any]) -> np.ndarray:
+    """What tells new items apart where chance is drawn, (n,) uint64: their names, whoever else comes with them.
+
+    >>> bool(keys_of_ids(["a", "b"])[1] == keys_of_ids(["b"])[0])
+    True
+    """
+    texts = [repr(one).encode() for one in ids]
+    ends = np.cumsum([0, *map(len, texts)])
+    return history_keys(ends, np.frombuffer(b"".join(texts), np.uint8).astype(np.int64), None)
