@@ -17,6 +17,11 @@ settings.load_profile("matweave")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Packed bytes hold the time at which they were made: processes that run parts of the tests would name them apart."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data sets, MATWEAVE_DATA or ../shared/data; skips where it is absent."""
