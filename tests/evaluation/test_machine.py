@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from importlib.metadata import version
 
-import numpy as np
 import pytest
 
 from matweave.evaluation import machine
@@ -41,13 +42,21 @@ def test_a_peak_inside_is_seen_though_it_is_freed(monkeypatch):
     assert peak == [900.0]
 
 
+HELD = """
+import numpy as np
+from matweave.evaluation.machine import peak_memory
+with peak_memory() as before:
+    pass
+with peak_memory() as peak:
+    held = np.ones(20_000_000)
+print(peak[0] - before[0])
+"""
+
+
 def test_memory_that_is_held_counts():
-    with peak_memory() as before:
-        pass
-    with peak_memory() as peak:
-        held = np.ones(20_000_000)
-    assert peak[0] - before[0] > 100
-    assert held[0] == 1
+    # in a process of its own: one that ran other tests may hold as much that was freed, and need no more
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 100
 
 
 def test_it_stops_sampling_after_an_error():

@@ -44,7 +44,7 @@ def row_normals(seed: int, keys: np.ndarray, width: int) -> np.ndarray:
 def row_choices(seed: int, keys: np.ndarray, count: int) -> np.ndarray:
     """A number below `count` for each key, (n,) int64.
 
-    >>> row_choices(7, np.arange(100, dtype=np.uint64), 3).max()
+    >>> int(row_choices(7, np.arange(100, dtype=np.uint64), 3).max())
     2
     """
     return _choices(np.uint64(seed), keys, count)
