@@ -79,8 +79,10 @@ def _known_rows(model: Recommender, rows: Interactions) -> np.ndarray:
     seen, n = model.seen, np.int64(len(model.items))
     cells = np.repeat(np.arange(seen.n_rows, dtype=np.int64), seen.counts) * n + seen.indices
     asked = np.where((users >= 0) & (items >= 0), users * n + items, -1)
-    at = np.minimum(np.searchsorted(cells, asked), max(len(cells) - 1, 0))
-    found = cells[at] == asked if len(cells) else np.zeros(len(asked), bool)
+    if not len(cells):
+        return np.zeros(len(asked), bool)
+    at = np.minimum(np.searchsorted(cells, asked), len(cells) - 1)
+    found = cells[at] == asked
     if seen.values is not None and rows.values is not None:
         found &= seen.values[at] == rows.values.astype(np.float32)
     return found

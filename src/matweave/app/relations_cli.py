@@ -106,10 +106,9 @@ def relations_fit(
     recipe = verbs.recipe_of(method, settings or [], seed)  # before anything is read: settings fail at once
     o.refuse_unwritable(report)
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
-    train = verbs.only(verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns), only)
-    check = None
-    if valid is not None:
-        check = verbs.only(verbs.read(valid, quiet=quiet, undirected=undirected, **columns), only)
+    train, check = verbs.read_parts(
+        file, valid, only, absent=absent, quiet=quiet, undirected=undirected, **columns
+    )
     done = verbs.fit(recipe, train, out, valid=check, metric=metric or "mrr", resume=resume, quiet=quiet)
     print_fit(done)
     model: Any = done.model
@@ -157,10 +156,9 @@ def relations_tune(
     searcher()  # asked before anything is read
     o.refuse_unwritable(None if json_to in (None, "-") else Path(json_to))
     columns = _columns(head, relation, tail, value, duplicates, on_bad_rows)
-    train = verbs.only(verbs.read(file, quiet=quiet, absent=absent, undirected=undirected, **columns), only)
-    check = None
-    if valid is not None:
-        check = verbs.only(verbs.read(valid, quiet=quiet, undirected=undirected, **columns), only)
+    train, check = verbs.read_parts(
+        file, valid, only, absent=absent, quiet=quiet, undirected=undirected, **columns
+    )
     found = search(
         method, train, check, fixed=settings or [], trials=trials, minutes=minutes, metric=metric, seed=seed, quiet=quiet
     )  # fmt: skip

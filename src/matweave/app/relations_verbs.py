@@ -22,8 +22,8 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.errors import ConfigError, DataError, listed, nearest
 from matweave.evaluation.relations import (
     RelationEvaluation,
+    asked_of,
     evaluate_relations,
-    holding,
     relation_validation,
 )
 from matweave.factor.loop import Validation
@@ -82,6 +82,14 @@ def only(train: Relations, names: Sequence[str] | None) -> Relations:
     if not names:
         return train
     return train.select(ids_of(train.kinds, list(dict.fromkeys(names))))
+
+
+def read_parts(
+    file: Path, valid: Path | None, names: Sequence[str] | None, *, absent: str, **how: Any
+) -> tuple[Relations, Relations | None]:
+    """Training and validation triples of two files, of the relations of these names; absent: of training's cells alone."""
+    train = only(read(file, absent=absent, **how), names)
+    return train, None if valid is None else only(read(valid, **how), names)
 
 
 def mark_of(recipe: Any, *parts: Relations | None) -> str:
@@ -171,13 +179,12 @@ def known_part(valid: Relations, train: Relations, *, quiet: bool) -> Relations:
 
     Raises DataError where none is left.
     """
-    told = holding(valid)
-    if len(told) < len(valid) and len(told) and not quiet:
+    told = asked_of(valid, "validation")
+    if len(told) < len(valid) and not quiet:
         say(
             f"{len(valid) - len(told):,} validation triples left out: their value is not above 0, and they do not hold"
         )
-    valid = told if len(told) else valid  # where none holds, the validation says so
-    laid, lost = laid_over(valid, train.entities, train.kinds)
+    laid, lost = laid_over(told, train.entities, train.kinds)
     if not len(laid):
         raise DataError(
             f"training knows the entities and relations of none of the {len(valid):,} validation triples",

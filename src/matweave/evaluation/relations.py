@@ -109,13 +109,7 @@ def evaluate_relations(
         )
     for name in metrics:
         formulas.of_ranks(np.ones(1), name)
-    told = holding(test)
-    if not len(told):
-        raise DataError(
-            f"the value of none of the {len(test):,} test triples is above 0: none holds",
-            where="evaluate_relations",
-            mend="give triples that hold, or read them without a value column",
-        )
+    told = asked_of(test, "test")
     laid, lost = told.recode(model.entities, model.kinds)
     if not len(laid):
         raise DataError(
@@ -173,6 +167,22 @@ def holding(part: Relations) -> Relations:
     return part if part.values is None else part.take(np.flatnonzero(part.values > 0))
 
 
+def asked_of(part: Relations, what: str) -> Relations:
+    """The triples that hold, which are what ranking can ask for. what: the part's name. Raises DataError where none does.
+
+    >>> len(asked_of(Relations.of(heads=["a", "b"], tails=["b", "a"], values=[1.0, -1.0]), "test"))
+    1
+    """
+    found = holding(part)
+    if len(part) and not len(found):
+        raise DataError(
+            f"the value of none of the {len(part):,} {what} triples is above 0: none holds",
+            where=f"the {what} part",
+            mend="give triples that hold, or read them without a value column",
+        )
+    return found
+
+
 def _trained(model: Scorer) -> list[Relations]:
     """The triples of training that hold, where the model keeps their cells."""
     cells, denied = getattr(model, "cells", None), getattr(model, "denied", None)
@@ -180,7 +190,7 @@ def _trained(model: Scorer) -> list[Relations]:
         return []
     if denied is not None:
         cells = np.setdiff1d(cells, denied, assume_unique=True)
-    cells = _with_what_follows(model, cells)
+    cells = _with_own_cells(model, cells)
     n = np.int64(max(len(model.entities), 1))
     relations, rest = np.divmod(cells, n * n)
     heads, tails = (rest // n).astype(np.int32), (rest % n).astype(np.int32)
@@ -195,7 +205,7 @@ def _trained(model: Scorer) -> list[Relations]:
     ]
 
 
-def _with_what_follows(model: Any, cells: np.ndarray) -> np.ndarray:
+def _with_own_cells(model: Any, cells: np.ndarray) -> np.ndarray:
     """The cells that are no rivals of a test triple: those of training, and an entity with itself, where that counts for nothing."""
     if getattr(model, "self_loops", True):
         return cells
@@ -296,13 +306,7 @@ def relation_validation(
             mend="split with a share for it: valid=0.1",
         )
     formulas.of_ranks(np.ones(1), metric)
-    asked = holding(valid)
-    if not len(asked):
-        raise DataError(
-            f"the value of none of the {len(valid):,} validation triples is above 0: none holds",
-            where="relation_validation",
-            mend="give triples that hold, or read them without a value column",
-        )
+    asked = asked_of(valid, "validation")
     sign = -1.0 if metric == "mean_rank" else 1.0
 
     def measure(model: Any) -> float:

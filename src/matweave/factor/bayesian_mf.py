@@ -44,7 +44,7 @@ from matweave.data.vocabulary import Vocabulary
 from matweave.factor import require
 from matweave.factor.content_items import with_items_of
 from matweave.factor.loop import Arrays, FitState, History, Validation, Watch, iterate
-from matweave.factor.posterior import PosteriorModel, kept_of
+from matweave.factor.posterior import PosteriorModel, kept_of, kept_slots, slot_of
 from matweave.factor.posterior_fold import PosteriorFold, SidePrior, centred, sets
 from matweave.factor.recommender import origin
 from matweave.linalg.gibbs_side import Hyper, Side
@@ -182,6 +182,7 @@ class _Chain:
         self, recipe: BayesianMF, train: Interactions, values: np.ndarray, content: list[ItemContent | None]
     ) -> None:
         self.recipe, self.count = recipe, len(values)
+        self.counts = dict(burn_in=recipe.burn_in, samples=recipe.samples, thinning=recipe.thinning)
         self.mean = float(values.mean(dtype=np.float64))
         # equal values: a deviation that no rating shows, so that nothing is divided by zero
         self.deviation = float(values.std(dtype=np.float64)) or 1e-6 * max(abs(self.mean), 1.0)
@@ -242,9 +243,7 @@ class _Chain:
         for name, side in zip(SIDES, self.sides, strict=True):
             arrays |= {f"{name}_{part}": array for part, array in side.arrays().items()}
         if number % self.recipe.thinning == 0:
-            # so numbered that the draws of the end stand in order
-            place = number // self.recipe.thinning - -(-self.recipe.burn_in // self.recipe.thinning)
-            self._keep(place % self.recipe.samples, arrays, drawn, precision)
+            self._keep(slot_of(number, **self.counts), arrays, drawn, precision)
         return arrays, half
 
     def _resume(self, arrays: Arrays) -> None:
@@ -268,12 +267,8 @@ class _Chain:
                 arrays[f"{name}_weights_{b}"][slot] = link.weights(state) * units.astype(np.float32)
 
     def kept(self, arrays: Arrays) -> np.ndarray:
-        """Slots of the draws that make the model, oldest first: the later half of all so far, or all since burn-in where they are more."""
-        r = self.recipe
-        drawn = -(-int(arrays["sweeps"][0]) // r.thinning)
-        before = -(-r.burn_in // r.thinning)
-        count = min(r.samples, max(-(-drawn // 2), drawn - before))
-        return (np.arange(drawn - count, drawn) - before) % r.samples
+        """`kept_slots` of the sweeps so far."""
+        return kept_slots(int(arrays["sweeps"][0]), **self.counts)
 
     def prior(self, at: int, arrays: Arrays, kept: np.ndarray) -> SidePrior:
         name, features = SIDES[at], self.features[at]

@@ -70,7 +70,8 @@ def refitted(kind: type, model: Any, log: Interactions) -> Any:
     """What the recipe of a model, of class `kind`, makes of another log: the same settings and seed.
 
     A model that validation rows stopped early, or Ctrl-C, is stopped after as many epochs: those rows are not in it. Where the device
-    that it was trained on is not to be had, the processor does it.
+    that it was trained on is not to be had, the processor does it. Raises what the recipe's fit does, and KeyboardInterrupt where
+    Ctrl-C ends this fit: half of it is not what was asked for.
     """
     settings, before = dict(model.settings), model.history
     short = cut_short(before)
@@ -85,7 +86,7 @@ def refitted(kind: type, model: Any, log: Interactions) -> Any:
             raise
         found = kind(**settings | {"device": "cpu"}).fit(log, watch=stop)
     if found.history.stopped == "interrupted" and not (short and found.history.epoch == before.epoch):
-        raise KeyboardInterrupt  # half a fit is not what the recipe makes of the log
+        raise KeyboardInterrupt
     if not short:
         return found
     return replace(found, history=replace(found.history, stopped="early stopping"))

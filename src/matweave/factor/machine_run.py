@@ -20,6 +20,7 @@ from matweave.data.item_content import ItemContent
 from matweave.data.vocabulary import Vocabulary
 from matweave.factor.loop import Arrays
 from matweave.factor.machine_fold import IdPrior, MachineFold
+from matweave.factor.posterior import kept_slots, slot_of
 from matweave.factor.posterior_fold import sets
 from matweave.linalg.machine import MachineSide, Normals, errors_of
 from matweave.linalg.machine_sgd import SideWeights, sgd_epoch
@@ -80,6 +81,7 @@ class MachineRun:
         content: list[ItemContent | None],
     ) -> None:
         self.recipe = recipe
+        self.counts = dict(burn_in=recipe.burn_in, samples=recipe.samples, thinning=recipe.thinning)
         self.mean = float(values.mean(dtype=np.float64))
         # equal values: a deviation that no rating shows, so that nothing is divided by zero
         self.deviation = float(values.std(dtype=np.float64)) or 1e-6 * max(abs(self.mean), 1.0)
@@ -163,8 +165,7 @@ class MachineRun:
             self._keep(0, a, None, error)
             return error + self._penalty(a)
         if number % r.thinning == 0:
-            place = number // r.thinning - -(-r.burn_in // r.thinning)  # the draws of the end stand in order
-            self._keep(place % r.samples, a, priors, error)
+            self._keep(slot_of(number, **self.counts), a, priors, error)
         return 1 + error / 2
 
     def _gradient(self, number: int, a: Arrays) -> float:
@@ -271,14 +272,10 @@ class MachineRun:
                 a[f"{name}_prior_mean"][slot], a[f"{name}_prior_strength"][slot] = priors[at]
 
     def kept(self, a: Arrays) -> np.ndarray:
-        """Slots of the draws that make the model: the later half of all so far, or all since burn-in where they are more."""
-        r = self.recipe
-        if r.solver != "gibbs":
+        """`kept_slots` of the sweeps so far; als and sgd have one."""
+        if self.recipe.solver != "gibbs":
             return np.arange(1)
-        drawn = -(-int(a["sweeps"][0]) // r.thinning)
-        before = -(-r.burn_in // r.thinning)
-        count = min(r.samples, max(-(-drawn // 2), drawn - before))
-        return (np.arange(drawn - count, drawn) - before) % r.samples
+        return kept_slots(int(a["sweeps"][0]), **self.counts)
 
     def fold(self, a: Arrays, kept: np.ndarray) -> MachineFold:
         priors = []

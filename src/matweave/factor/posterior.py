@@ -271,6 +271,29 @@ def _deviation(total: np.ndarray, squares: np.ndarray, count: int) -> np.ndarray
     return np.sqrt(np.maximum(squares - total**2 / count, 0) / max(1, count - 1))
 
 
+def slot_of(number: int, *, burn_in: int, samples: int, thinning: int) -> int:
+    """The slot of the draw of sweep `number` (from 0, a multiple of thinning) among `samples`: the draws of the end stand in order.
+
+    >>> [slot_of(sweep, burn_in=4, samples=3, thinning=2) for sweep in (4, 6, 8)]
+    [0, 1, 2]
+    """
+    return (number // thinning - -(-burn_in // thinning)) % samples
+
+
+def kept_slots(sweeps: int, *, burn_in: int, samples: int, thinning: int) -> np.ndarray:
+    """Slots of the draws that make the model after so many sweeps, oldest first: the later half of all, or all since burn-in
+    where they are more.
+
+    >>> [kept_slots(sweeps, burn_in=4, samples=3, thinning=2).tolist() for sweeps in (4, 7, 10)]
+    [[2], [0, 1], [0, 1, 2]]
+    """
+    drawn = -(-sweeps // thinning)
+    count = min(samples, max(-(-drawn // 2), drawn - -(-burn_in // thinning)))
+    numbers = range(thinning * (drawn - count), thinning * drawn, thinning)
+    slots = [slot_of(n, burn_in=burn_in, samples=samples, thinning=thinning) for n in numbers]
+    return np.array(slots, np.int64)
+
+
 def kept_of(array: np.ndarray, kept: np.ndarray, history: History) -> np.ndarray:
     """The slots of a fit's array that make the model: a copy while it goes on, the array itself where it holds them in order in the end.
 
